@@ -1,0 +1,1 @@
+"""The command `orchestrate`: one module a command group; the only place that prints and exits."""

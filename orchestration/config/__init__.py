@@ -1,0 +1,1 @@
+"""From YAML files to a `Workspace`: positions kept, all problems collected, nothing raised."""

@@ -1,0 +1,1 @@
+"""The built-in connector runtime, on dlt: one small module a connector."""

@@ -1,0 +1,1 @@
+"""From a `Workspace` to Dagster definitions: one builder a Dagster concept."""

@@ -1,0 +1,133 @@
+"""Cron expressions: five fields, checked so that what is accepted is what fires."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
+
+ALIASES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_FIELDS = (("minute", 60), ("hour", 24), ("day of month", 31), ("month", 12), ("day of week", 7))
+_STANDARD = re.compile(r"[0-9A-Za-z*,/-]+")
+_NAMES = frozenset(
+    [
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "may",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "oct",
+        "nov",
+        "dec",
+        "sun",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+    ]
+)
+_REFERENCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class CronError(ValueError):
+    """A cron expression that is refused; `help` says what to write instead."""
+
+    def __init__(self, reason: str, *, help: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnevenStep:
+    """A step that does not divide its field, as in `*/45`: the last gap is shorter."""
+
+    field: str
+    step: int
+    size: int
+
+
+def normalise_cron(expression: str) -> str:
+    """The expression with aliases (`@daily`) written out and single spaces between five fields.
+
+    Raises:
+        CronError: not five standard fields, a step beyond its field (`*/90`), a value out of
+            range, or a date that does not exist (`0 0 31 2 *`).
+    """
+    text = " ".join(expression.split())
+    if text.startswith("@"):
+        return _expand_alias(text)
+    fields = text.split(" ")
+    if len(fields) != len(_FIELDS):
+        raise CronError(
+            f"a cron expression has five fields, `{text}` has {len(fields) if text else 0}",
+            help="write minute, hour, day of month, month and day of week: `0 2 * * *`",
+        )
+    for part, (name, size) in zip(fields, _FIELDS, strict=True):
+        _check_field(part, name, size)
+    _check_fires(text)
+    return text
+
+
+def uneven_steps(expression: str) -> tuple[UnevenStep, ...]:
+    """The `*/N` of minute and hour that do not divide their field, and so are not "every N"."""
+    return tuple(
+        UnevenStep(field=name, step=int(step), size=size)
+        for part, (name, size) in zip(expression.split(" "), _FIELDS[:2], strict=False)
+        for step in re.findall(r"\*/(\d+)", part)
+        if size % int(step)
+    )
+
+
+def _expand_alias(text: str) -> str:
+    if text.lower() not in ALIASES:
+        raise CronError(
+            f"`{text}` is not a cron alias", help=f"use one of {', '.join(sorted(ALIASES))}"
+        )
+    return ALIASES[text.lower()]
+
+
+def _check_field(part: str, name: str, size: int) -> None:
+    words = {word.lower() for word in re.findall(r"[A-Za-z]+", part)}
+    if not _STANDARD.fullmatch(part) or words - _NAMES:
+        raise CronError(
+            f"`{part}` in the {name} field is not standard cron",
+            help="use numbers, names, `*`, lists `1,2`, ranges `1-5` and steps `*/15`",
+        )
+    for step in re.findall(r"/(\d+)", part):
+        if int(step) >= size > 1:
+            raise CronError(
+                f"the step `/{step}` is beyond the {name} field, which has {size} values",
+                help="for a fixed distance between runs use `interval_seconds` in place of `cron`",
+            )
+
+
+def _check_fires(text: str) -> None:
+    try:
+        ticks = CronSim(text, _REFERENCE)
+    except CronSimError as error:
+        raise CronError(
+            f"`{text}` is not a valid cron expression ({str(error).lower()})",
+            help="check that each value is within its field, as in `30 2 * * 1-5`",
+        ) from error
+    if next(ticks, None) is None:
+        raise CronError(
+            f"`{text}` never fires: the date does not exist",
+            help="choose a day that the month has; for the last day use the 28th",
+        )

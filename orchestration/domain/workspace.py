@@ -1,0 +1,73 @@
+"""The workspace: everything that one `runner.yaml` and its job files say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestration.domain.job import BrokenJob, Job
+    from orchestration.domain.problem import Problem
+    from orchestration.domain.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """What `runner.tenants` says of one tenant. `concurrency` is how many of its runs may be under
+    way at once; `env` goes to each of its child processes, and may hold `${NAME}`.
+    """
+
+    name: str
+    concurrency: int
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of `runner.yaml` beside schedules and tenants.
+
+    `max_concurrent_runs` limits all runs of the instance; None leaves Dagster's default.
+    A wait above `in_run_retry_limit` does not hold a run slot. `state_directory` is absolute.
+    """
+
+    state_directory: Path
+    concurrency_per_tenant: int = 1
+    max_concurrent_runs: int | None = None
+    in_run_retry_limit: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything that the files say, resolved, with everything that is wrong with them.
+
+    `root` is the folder of `runner_file`; both are absolute. A job that is right is in `jobs`, one
+    that is not in `broken_jobs`: none is ever in neither. `problems` holds all problems of all
+    files in reading order, those of broken jobs too. `watched` are all files that were read.
+    """
+
+    root: Path
+    runner_file: Path
+    settings: Settings
+    jobs: tuple[Job, ...] = ()
+    broken_jobs: tuple[BrokenJob, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    tenants: Mapping[str, Tenant] = field(default_factory=dict[str, Tenant])
+    problems: tuple[Problem, ...] = ()
+    watched: tuple[Path, ...] = ()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any file has a problem that is an error."""
+        return any(problem.is_error for problem in self.problems)
+
+    def job(self, job_id: str) -> Job | None:
+        """The healthy job with that id, None if there is none."""
+        return next((job for job in self.jobs if job.id == job_id), None)
+
+    def schedules_of(self, job_id: str) -> tuple[Schedule, ...]:
+        """The schedules that run the job with that id, in the order of the file."""
+        return tuple(schedule for schedule in self.schedules if schedule.job_id == job_id)

@@ -1,0 +1,67 @@
+"""The errors of this package: every one says what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OrchestrationError(Exception):
+    """Something the user can mend.
+
+    `reason` is one sentence in lower case without a full stop, values in backticks, never a
+    secret. `help` is the cure. `location` is `file:line:column` when the cause stands in a file.
+    """
+
+    code: ClassVar[str] = "ORC600"
+
+    def __init__(self, reason: str, *, help: str, location: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.help = help
+        self.location = location
+
+    def __str__(self) -> str:
+        where = f"{self.location}: " if self.location else ""
+        return f"{where}error {self.code}: {self.reason}\n   help: {self.help}"
+
+
+class UnknownJobError(OrchestrationError):
+    """No job of the workspace has the id that was asked for."""
+
+    code = "ORC601"
+
+
+class BrokenJobError(OrchestrationError):
+    """The job that was asked for has problems in its file and cannot run."""
+
+    code = "ORC602"
+
+
+class MissingVariableError(OrchestrationError):
+    """A `${NAME}` that is needed at run time has no value and no default."""
+
+    code = "ORC603"
+
+
+class CommandNotFoundError(OrchestrationError):
+    """The program of a command job does not exist or may not be executed."""
+
+    code = "ORC604"
+
+
+class WorkspaceNotFoundError(OrchestrationError):
+    """There is no `runner.yaml` where one was looked for."""
+
+    code = "ORC605"
+
+
+class JobAlreadyRunningError(OrchestrationError):
+    """Another process holds the advisory lock of the job."""
+
+    code = "ORC606"
+
+
+class ConnectorUnavailableError(OrchestrationError):
+    """A job names a connector that is not part of this installation."""
+
+    code = "ORC607"

@@ -1,0 +1,1 @@
+"""What a run tells the outside: events, logs, metrics and traces."""

@@ -1,0 +1,1 @@
+"""One attempt of one task: spawn, stream, mask, classify, stop."""
