@@ -1,0 +1,39 @@
+# One image for every role: the web server, the daemon, a code server, or one job.
+#   docker build -t orchestration .
+#   docker run --rm orchestration run acme/airports
+# BASE_IMAGE needs python3 (3.11 to 3.14), in the build stage with venv and pip, and nothing else.
+ARG BASE_IMAGE=python:3.13-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+ARG UV_VERSION=0.13.9
+# Extras of pyproject.toml that the image carries, separated by spaces.
+ARG EXTRAS="connectors postgres"
+ENV UV_PROJECT_ENVIRONMENT=/opt/orchestration \
+    UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy \
+    UV_NO_CACHE=1 \
+    UV_PYTHON_DOWNLOADS=never \
+    UV_SYSTEM_CERTS=1
+RUN python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --no-cache-dir uv==${UV_VERSION}
+WORKDIR /build
+# The dependencies change seldom and the package often: two layers.
+COPY pyproject.toml uv.lock ./
+RUN /opt/uv/bin/uv sync --frozen --no-install-project $(printf -- ' --extra %s' ${EXTRAS})
+COPY README.md LICENSE ./
+COPY orchestration ./orchestration
+RUN /opt/uv/bin/uv sync --frozen --no-editable $(printf -- ' --extra %s' ${EXTRAS})
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="orchestration" \
+      org.opencontainers.image.description="Multi-tenant ingestion jobs written in YAML, run and scheduled by Dagster" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/orchestration /opt/orchestration
+# State is the only thing that is written; group 0 may write too, for platforms that choose the user.
+RUN install -d -o 10001 -g 0 -m 0775 /app/.orchestrate
+WORKDIR /app
+ENV PATH=/opt/orchestration/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1
+USER 10001:0
+ENTRYPOINT ["orchestrate"]
+CMD ["--help"]
