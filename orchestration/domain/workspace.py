@@ -27,6 +27,18 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DevService:
+    """A helper process that `orchestrate dev` starts beside everything else, such as a local server.
+
+    `command` is argv and may hold `${NAME}`; `working_directory` is absolute.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    working_directory: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of `runner.yaml` beside schedules and tenants.
 
@@ -38,6 +50,7 @@ class Settings:
     concurrency_per_tenant: int = 1
     max_concurrent_runs: int | None = None
     in_run_retry_limit: timedelta = timedelta(seconds=60)
+    dev_services: tuple[DevService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
