@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing_extensions import TypeAliasType
 
 _EventType = Literal[
     "metrics_extraction",
@@ -22,7 +22,10 @@ _EventType = Literal[
 EVENT_TYPES: frozenset[str] = frozenset(get_args(_EventType))
 
 
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+JsonValue = TypeAliasType(
+    "JsonValue", "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+)
+"""A value that JSON can hold. A named alias, so that it may refer to itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from orchestration.domain.events import JsonValue
+from orchestration.domain.problem import Location, Problem
 from orchestration.domain.retry import NO_RETRIES, RetryPolicy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from orchestration.domain.problem import Location, Problem
 
 
 class JobKind(StrEnum):

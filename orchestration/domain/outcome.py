@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from signal import SIGINT, SIGTERM, Signals
-from typing import TYPE_CHECKING
 
 from orchestration.domain.events import JsonValue, TableReport
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime, timedelta
 
 EXIT_SUCCEEDED = 0
 EXIT_PARTIAL = 1

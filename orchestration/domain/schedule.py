@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from orchestration.domain.durations import format_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from orchestration.domain.problem import Location
+from orchestration.domain.problem import Location
 
 _DAY_MINUTES = 24 * 60
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from orchestration.domain.job import BrokenJob, Job
-    from orchestration.domain.problem import Problem
-    from orchestration.domain.schedule import Schedule
+from orchestration.domain.job import BrokenJob, Job
+from orchestration.domain.problem import Problem
+from orchestration.domain.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,106 @@
+"""The run coordinator: every run carries its tenant's tags, and no limit can be walked around.
+
+Dagster launches runs from the UI, backfills and sensors through an implicit job that carries no
+tags, so limits by tag would not see them. This coordinator puts the tags on each run that is
+submitted, however it came about, and takes the limits from the index of the workspace, which each
+reload renews.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import dagster as dg
+
+from orchestration.defs import tags
+from orchestration.defs.index import IndexEntry, WorkspaceIndex, read_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dagster._config.config_schema import UserConfigSchema
+    from dagster._core.run_coordinator.queued_run_coordinator import RunQueueConfig
+    from dagster._serdes import ConfigurableClassData
+
+
+class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
+    """Dagster's queue with tenant tags on every run and limits read live from the index.
+
+    `index_file` in `dagster.yaml` names the index; a run that is submitted before there is one
+    keeps the tags it has.
+    """
+
+    def __init__(self, *, index_file: Path, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._index_file = index_file
+        self._read: tuple[tuple[int, int], WorkspaceIndex] | None = None
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """The settings of Dagster's queue, and `index_file`."""
+        return {**super().config_type(), "index_file": dg.StringSource}  # pyright: ignore[reportGeneralTypeIssues] - a dict at run time
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """The coordinator that `dagster.yaml` describes; called by Dagster."""
+        settings = dict(config_value)
+        return cls(index_file=Path(settings.pop("index_file")), inst_data=inst_data, **settings)
+
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
+        """Put tenant, job and limit tags on the run, then queue it."""
+        run = context.dagster_run
+        index = self._index()
+        if index is None or not run.asset_selection:
+            return super().submit_run(context)
+        keys = ("/".join(key.path) for key in run.asset_selection)
+        entries = [index.jobs[key] for key in sorted(keys) if key in index.jobs]
+        added = run_tags(entries, run.tags)
+        if not added:
+            return super().submit_run(context)
+        self._instance.add_run_tags(run.run_id, added)
+        return super().submit_run(
+            context._replace(dagster_run=run.with_tags({**run.tags, **added}))
+        )
+
+    def get_run_queue_config(self) -> RunQueueConfig:
+        """The limits in force now; Dagster's daemon asks at each turn of its queue."""
+        config = super().get_run_queue_config()
+        index = self._index()
+        if index is None:
+            return config
+        limits = [{"key": key, "limit": limit} for key, limit in index.limits.items()]
+        return config._replace(
+            tag_concurrency_limits=limits,
+            max_concurrent_runs=index.max_concurrent_runs or config.max_concurrent_runs,
+        )
+
+    def _index(self) -> WorkspaceIndex | None:
+        try:
+            status = self._index_file.stat()
+        except FileNotFoundError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_size)
+        if self._read is None or self._read[0] != stamp:
+            index = read_index(self._index_file)
+            if index is None:
+                return None
+            self._read = (stamp, index)
+        return self._read[1]
+
+
+def run_tags(entries: Iterable[IndexEntry], present: Mapping[str, str]) -> dict[str, str]:
+    """The tags that a run of these jobs needs beside those present, which are kept.
+
+    A run of several jobs counts against the limit of each of their tenants.
+    """
+    jobs = list(entries)
+    wanted = tags.merge_tags(job.tags for job in jobs)
+    wanted |= {tags.tenant_slot(job.tenant): "1" for job in jobs}
+    wanted |= {tags.job_slot(job.job_id): "1" for job in jobs}
+    bounds = [job.max_runtime_seconds for job in jobs]
+    if bounds and None not in bounds:
+        wanted[tags.MAX_RUNTIME] = str(sum(bound for bound in bounds if bound))
+    return {key: value for key, value in wanted.items() if present.get(key) is None}

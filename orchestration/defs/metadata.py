@@ -1,0 +1,147 @@
+"""What Dagster shows of a job and of each of its attempts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from orchestration.defs.tags import connector_type
+from orchestration.domain.durations import format_duration
+from orchestration.domain.outcome import AttemptResult, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from orchestration.domain.events import JsonValue, TableReport
+    from orchestration.domain.job import Job
+    from orchestration.domain.problem import Location
+    from orchestration.domain.schedule import Schedule
+
+_Metadata = dict[str, dg.MetadataValue]
+_STATUS = {Outcome.SUCCEEDED: "success", Outcome.PARTIAL: "partial"}
+_STDERR_LINES = 40
+
+
+def code_reference(root: Path, location: Location) -> dg.CodeReferencesMetadataValue:
+    """The link from an asset to its line in the YAML file."""
+    return dg.CodeReferencesMetadataValue(
+        code_references=[
+            dg.LocalFileCodeReference(
+                file_path=str(root / location.file),
+                line_number=location.line,
+                label=f"{location.file}:{location.line}",
+            )
+        ]
+    )
+
+
+def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metadata:
+    """The definition metadata of a job's asset. Never an option, an argument or a variable: those
+    may hold what should not be seen.
+    """
+    shown: _Metadata = {
+        "dagster/code_references": code_reference(root, job.location),
+        "job": dg.TextMetadataValue(job.id),
+        "tenant_id": dg.TextMetadataValue(job.tenant),
+        "connector_type": dg.TextMetadataValue(connector_type(job)),
+        "retries": dg.TextMetadataValue(_describe_retries(job)),
+    }
+    triggers = [_describe_schedule(schedule) for schedule in schedules]
+    optional = {
+        "schedules": ", ".join(triggers),
+        "timeout": format_duration(job.timeout) if job.timeout else "",
+        "environment": job.environment or "",
+    }
+    return shown | {key: dg.TextMetadataValue(text) for key, text in optional.items() if text}
+
+
+def attempt_metadata(job: Job, result: AttemptResult) -> _Metadata:
+    """The metadata of one attempt (004-18): on the materialisation, or on the failure."""
+    shown: _Metadata = {
+        "status": dg.TextMetadataValue(_STATUS.get(result.outcome, "failure")),
+        "outcome": dg.TextMetadataValue(result.outcome.value),
+        "tenant_id": dg.TextMetadataValue(job.tenant),
+        "connector_type": dg.TextMetadataValue(connector_type(job)),
+        "attempt": dg.IntMetadataValue(result.attempt),
+        "execution_time_seconds": _seconds(result.duration.total_seconds()),
+    }
+    if result.exit_code is not None:
+        shown["exit_code"] = dg.IntMetadataValue(result.exit_code)
+    if result.signal is not None:
+        shown["signal"] = dg.IntMetadataValue(result.signal)
+    shown |= _resources(result) | _counts(result.metrics) | _table(result.table)
+    if result.outcome is not Outcome.SUCCEEDED:
+        shown |= _errors(result)
+    return shown
+
+
+def _resources(result: AttemptResult) -> _Metadata:
+    shown: _Metadata = {}
+    if result.peak_memory_bytes is not None:
+        shown["peak_memory_mib"] = dg.FloatMetadataValue(round(result.peak_memory_bytes / 2**20, 1))
+    if result.cpu_seconds is not None:
+        shown["cpu_seconds"] = _seconds(result.cpu_seconds)
+    return shown
+
+
+def _counts(metrics: Mapping[str, JsonValue]) -> _Metadata:
+    names = ("records_extracted", "records_valid", "records_invalid", "files_written")
+    found = {name: metrics.get(name) for name in (*names, "total_bytes")}
+    return {
+        name: dg.IntMetadataValue(count)
+        for name, count in found.items()
+        if isinstance(count, int) and not isinstance(count, bool)
+    }
+
+
+def _table(table: TableReport | None) -> _Metadata:
+    if table is None:
+        return {}
+    shown: _Metadata = {"dagster/table_name": dg.TextMetadataValue(table.name)}
+    if table.row_count is not None:
+        shown["dagster/row_count"] = dg.IntMetadataValue(table.row_count)
+    if table.columns:
+        columns = [dg.TableColumn(column.name, column.type) for column in table.columns]
+        shown["dagster/column_schema"] = dg.TableSchemaMetadataValue(dg.TableSchema(columns))
+    return shown
+
+
+def _errors(result: AttemptResult) -> _Metadata:
+    lines = result.stderr_tail.splitlines()[-_STDERR_LINES:]
+    shown: _Metadata = {}
+    if result.error_text:
+        shown["error"] = dg.TextMetadataValue(result.error_text)
+    if lines:
+        shown["stderr"] = dg.MarkdownMetadataValue(fence("\n".join(lines)))
+    return shown
+
+
+def fence(text: str) -> str:
+    """The text as a Markdown code block, also if it holds such fences itself."""
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}text\n{text}\n{ticks}"
+
+
+def _seconds(value: float) -> dg.FloatMetadataValue:
+    return dg.FloatMetadataValue(round(value, 3))
+
+
+def _describe_retries(job: Job) -> str:
+    policy = job.retry
+    if policy.max_retries == 0:
+        return "none"
+    codes = ", ".join(str(code) for code in sorted(policy.retryable_exit_codes))
+    text = f"up to {policy.max_retries} on exit codes {codes}"
+    if policy.retryable_error_patterns:
+        text += f" with {len(policy.retryable_error_patterns)} error patterns"
+    longest = format_duration(policy.delay(policy.max_retries))
+    return f"{text}, waiting {format_duration(policy.delay(1))} to {longest}"
+
+
+def _describe_schedule(schedule: Schedule) -> str:
+    state = "" if schedule.enabled else ", disabled"
+    return f"{schedule.name}: {schedule.trigger.description}{state}"

@@ -1,0 +1,51 @@
+"""The tags that carry a job's identity through Dagster: on assets, on jobs and on every run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestration.domain.job import Job
+
+TENANT: Final = "tenant"
+JOB_NAME: Final = "job_name"
+CONNECTOR_TYPE: Final = "connector_type"
+FULL_REFRESH: Final = "orchestration/full_refresh"
+MAX_RUNTIME: Final = "dagster/max_runtime"
+
+
+def tenant_slot(tenant: str) -> str:
+    """The tag key under which the runs of a tenant are counted, also when a run has several."""
+    return f"orchestration/tenant/{tenant}"
+
+
+def job_slot(job_id: str) -> str:
+    """The tag key under which the runs of the job `tenant/name` are counted."""
+    return f"orchestration/job/{job_id}"
+
+
+def job_tags(job: Job) -> dict[str, str]:
+    """The automatic tags of a job (004-13) and its own; the automatic ones win."""
+    automatic = {TENANT: job.tenant, JOB_NAME: job.name, CONNECTOR_TYPE: connector_type(job)}
+    return {**job.tags, **automatic}
+
+
+def connector_type(job: Job) -> str:
+    """The source connector of the job, or `command` where it has none."""
+    return job.source_connector or job.kind.value
+
+
+def join_values(values: Iterable[str]) -> str:
+    """Several values of one tag, each once, in order: `acme,globex`."""
+    return ",".join(dict.fromkeys(values))
+
+
+def merge_tags(many: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The tags of a run that covers several jobs: per key, the distinct values joined."""
+    merged: dict[str, list[str]] = {}
+    for tags in many:
+        for key, value in tags.items():
+            merged.setdefault(key, []).append(value)
+    return {key: join_values(values) for key, values in merged.items()}
