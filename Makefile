@@ -25,11 +25,11 @@ help: ## List the targets
 
 install: $(STAMP) ## Install everything into .venv, `orchestrate` included
 
-dev: $(STAMP) ## Start UI, daemon and code server with the example workspace on http://localhost:3000
-	$(BIN)/orchestrate dev
+dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://localhost:3000
+	$(BIN)/orchestrate dev $(ARGS)
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/pytest -n 2
+test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
+	$(BIN)/pytest -n 2 $(ARGS)
 
 lint: $(STAMP) ## The quick part of check: style and layers
 	$(BIN)/ruff check .

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TENANTS = 50
 _JOB = """\
@@ -46,10 +49,13 @@ def job_name(index: int) -> tuple[str, str]:
     return f"tenant_{index % TENANTS:02}", f"asset_{index:05}"
 
 
-def write_workspace(folder: Path, jobs: int, *, command: tuple[str, ...] = ("true",)) -> Path:
-    """A `runner.yaml` with `jobs` daily schedules in `folder`, and one command job for each.
+def write_workspace(
+    folder: Path, jobs: int, *, command: tuple[str, ...] = ("true",), cron: str | None = None
+) -> Path:
+    """A `runner.yaml` with `jobs` schedules in `folder`, and one command job for each.
 
-    Returns the path of `runner.yaml`. Every job runs `command`.
+    Returns the path of `runner.yaml`. Every job runs `command`, at `cron` or, without one, daily at
+    a minute of its own.
     """
     runner = [_RUNNER]
     for index in range(jobs):
@@ -57,8 +63,8 @@ def write_workspace(folder: Path, jobs: int, *, command: tuple[str, ...] = ("tru
         path = folder / "jobs" / tenant / f"{asset}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_JOB.format(tenant=tenant, asset=asset, command=json.dumps(command)))
-        cron = f"{index % 60} {index % 24} * * *"
         name = f"{tenant}_{asset}_daily"
-        runner.append(_SCHEDULE.format(name=name, tenant=tenant, asset=asset, cron=cron))
+        when = cron or f"{index % 60} {index % 24} * * *"
+        runner.append(_SCHEDULE.format(name=name, tenant=tenant, asset=asset, cron=when))
     (folder / "runner.yaml").write_text("".join(runner))
     return folder / "runner.yaml"
