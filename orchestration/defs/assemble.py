@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -42,11 +41,9 @@ def build_definitions(workspace: Workspace, *, gate: Gate, reload: Reload) -> dg
 
 def build_contents(workspace: Workspace, *, gate: Gate, reload: Reload) -> Contents:
     """The same in the form in which `WorkspaceRepository` loads it in time linear in the jobs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta in 1.13
-        assets = build_assets(workspace)
-        faults = find_faults(workspace)
-        placeholders = [build_placeholder(f, workspace.root) for f in faults if f.placeholder]
+    assets = build_assets(workspace)
+    faults = find_faults(workspace)
+    placeholders = [build_placeholder(f, workspace.root) for f in faults if f.placeholder]
     definitions = dg.Definitions(
         assets=[*assets, *placeholders],
         asset_checks=[build_check(fault, reload) for fault in faults],

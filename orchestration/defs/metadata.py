@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,15 +27,12 @@ _STDERR_LINES = 40
 
 def code_reference(root: Path, location: Location) -> dg.CodeReferencesMetadataValue:
     """The link from an asset to its line in the YAML file."""
-    return dg.CodeReferencesMetadataValue(
-        code_references=[
-            dg.LocalFileCodeReference(
-                file_path=str(root / location.file),
-                line_number=location.line,
-                label=f"{location.file}:{location.line}",
-            )
-        ]
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta in 1.13
+        line = dg.LocalFileCodeReference(
+            file_path=str(root / location.file), line_number=location.line, label=str(location)
+        )
+        return dg.CodeReferencesMetadataValue(code_references=[line])
 
 
 def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metadata:

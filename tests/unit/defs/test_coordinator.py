@@ -1,0 +1,81 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestration.defs.coordinator import run_tags
+from orchestration.defs.index import build_index
+from orchestration.domain.retry import RetryPolicy
+
+
+def test_a_run_of_one_job_gets_its_tags_and_counts_against_its_tenant_and_itself(make_workspace):
+    entry = build_index(make_workspace()).jobs["globex/job_2"]
+
+    assert run_tags([entry], {}) == {
+        "tenant": "globex",
+        "job_name": "job_2",
+        "connector_type": "command",
+        "orchestration/tenant/globex": "1",
+        "orchestration/job/globex/job_2": "1",
+    }
+
+
+def test_a_run_of_three_tenants_counts_against_each_of_them(make_workspace):
+    jobs = build_index(make_workspace()).jobs
+    entries = [jobs["acme/job_0"], jobs["globex/job_0"], jobs["initech/job_0"]]
+
+    assert run_tags(entries, {}) == {
+        "tenant": "acme,globex,initech",
+        "job_name": "job_0",
+        "connector_type": "command",
+        "orchestration/tenant/acme": "1",
+        "orchestration/tenant/globex": "1",
+        "orchestration/tenant/initech": "1",
+        "orchestration/job/acme/job_0": "1",
+        "orchestration/job/globex/job_0": "1",
+        "orchestration/job/initech/job_0": "1",
+    }
+
+
+def test_tags_that_a_run_already_has_are_kept(make_workspace):
+    entry = build_index(make_workspace()).jobs["acme/job_0"]
+    present = {"job_name": "by hand", "orchestration/tenant/acme": "1"}
+
+    added = run_tags([entry], present)
+
+    assert "job_name" not in added
+    assert "orchestration/tenant/acme" not in added
+    assert added["tenant"] == "acme"
+
+
+def test_a_run_may_take_as_long_as_all_attempts_and_waits_of_its_job_together(
+    make_job, make_workspace
+):
+    policy = RetryPolicy(max_retries=2, initial_delay=timedelta(seconds=5))
+    job = make_job(timeout=timedelta(minutes=10), retry=policy)
+    entry = build_index(make_workspace(jobs=(job,), schedules=())).jobs["acme/orders"]
+
+    assert entry.max_runtime_seconds == 3 * (600 + 10) + (5 + 10) + 60
+    assert run_tags([entry], {})["dagster/max_runtime"] == "1905"
+
+
+def test_one_job_without_a_timeout_leaves_the_whole_run_unbounded(make_job, make_workspace):
+    bounded = make_job("acme", "bounded", timeout=timedelta(minutes=10))
+    workspace = make_workspace(jobs=(bounded, make_job("acme", "open")), schedules=())
+    jobs = build_index(workspace).jobs
+
+    assert "dagster/max_runtime" not in run_tags([jobs["acme/bounded"], jobs["acme/open"]], {})
+
+
+def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_schedules(
+    make_workspace,
+):
+    workspace = make_workspace()
+    first, *others = workspace.schedules
+    workspace = replace(workspace, schedules=(replace(first, max_concurrent_runs=3), *others))
+
+    limits = build_index(workspace).limits
+
+    assert {key: limit for key, limit in limits.items() if limit > 1} == {
+        "orchestration/tenant/globex": 4,
+        "orchestration/job/acme/job_0": 3,
+    }
+    assert len(limits) == 3 + 15
