@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from timing import Section, environ, ratio, seconds, time_processes
+from timing import Section, environ, seconds, time_processes, times
 from workspace import TENANTS, write_workspace
 
 BIN = Path(sys.executable).parent
@@ -41,6 +41,6 @@ def measure() -> Section:
             f"Whole processes, in turn, median of 11. The 1,000 files belong to {TENANTS} tenants "
             "and each has a schedule."
         ),
-        header=("command", "time", "against `dagster --version`"),
-        rows=[(name, seconds(value), ratio(value, peer)) for name, value in medians.items()],
+        header=("command", "time", "times `dagster --version`"),
+        rows=[(name, seconds(value), times(value, peer)) for name, value in medians.items()],
     )

@@ -51,10 +51,12 @@ def time_processes(
 
 
 def seconds(value: float) -> str:
-    """Seconds with the digits that mean something: `0.183 s`, `4.12 s`, `97.3 s`."""
-    return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+    """A duration with the digits that mean something: `1.4 ms`, `183 ms`, `4.12 s`, `97.3 s`."""
+    if value < 1:
+        return f"{value * 1000:.1f} ms" if value < 0.01 else f"{value * 1000:.0f} ms"
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
-def ratio(value: float, peer: float) -> str:
-    """How many times `peer` is larger than `value`: `21.4 x`."""
-    return f"{peer / value:.1f} x"
+def times(value: float, of: float) -> str:
+    """How many times `of` the value is: `21.4 x`."""
+    return f"{value / of:.2g} x" if value < 10 * of else f"{value / of:.0f} x"
