@@ -53,17 +53,11 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         """Put tenant, job and limit tags on the run, then queue it."""
         run = context.dagster_run
         index = self._index()
-        if index is None or not run.asset_selection:
-            return super().submit_run(context)
-        keys = ("/".join(key.path) for key in run.asset_selection)
-        entries = [index.jobs[key] for key in sorted(keys) if key in index.jobs]
-        added = run_tags(entries, run.tags)
-        if not added:
-            return super().submit_run(context)
-        self._instance.add_run_tags(run.run_id, added)
-        return super().submit_run(
-            context._replace(dagster_run=run.with_tags({**run.tags, **added}))
-        )
+        if index is not None and run.asset_selection:
+            keys = sorted("/".join(key.path) for key in run.asset_selection)
+            entries = [index.jobs[key] for key in keys if key in index.jobs]
+            self._instance.add_run_tags(run.run_id, run_tags(entries, run.tags))
+        return super().submit_run(context)
 
     def get_run_queue_config(self) -> RunQueueConfig:
         """The limits in force now; Dagster's daemon asks at each turn of its queue."""

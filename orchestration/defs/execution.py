@@ -21,7 +21,7 @@ from orchestration.runner import prepare, run_attempt
 COMPLETE_CHECK = "complete"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # Dagster hashes it, by identity
 class JobExecution:
     """The compute function of one asset: bound to its job when it is built, so that no asset can
     run another one's command.

@@ -14,7 +14,7 @@ Gate = Callable[[str], bool | None]
 """Whether the schedule of that name is enabled in the file now; None where the file can't tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # Dagster hashes it, by identity
 class ScheduleEvaluation:
     """What happens at a tick: a run of the schedule's job, unless the file says no."""
 

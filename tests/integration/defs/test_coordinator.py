@@ -1,0 +1,120 @@
+"""The run coordinator in a real instance, as the web server and the daemon use it."""
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.run_coordinator.base import SubmitRunContext
+
+from orchestration.defs.assemble import build_definitions
+from orchestration.defs.coordinator import OrchestrationRunCoordinator
+from orchestration.defs.index import build_index, write_index
+from orchestration.domain.job import CommandTask, Job, JobKind
+from orchestration.domain.problem import Location
+from orchestration.domain.workspace import Settings, Tenant, Workspace
+
+ORIGIN = RemoteRepositoryOrigin(
+    RegisteredCodeLocationOrigin("orchestration"), "__repository__"
+).get_job_origin("__ASSET_JOB")
+TENANTS = ("acme", "globex", "initech")
+
+
+def workspace(root, *, concurrency: int) -> Workspace:
+    jobs = tuple(
+        Job(
+            tenant=tenant,
+            name=f"job_{n}",
+            asset=f"job_{n}",
+            kind=JobKind.COMMAND,
+            task=CommandTask(command=("true",), working_directory=root),
+            location=Location(file=f"jobs/{tenant}/job_{n}.yaml"),
+        )
+        for tenant in TENANTS
+        for n in range(5)
+    )
+    return Workspace(
+        root=root,
+        runner_file=root / "runner.yaml",
+        settings=Settings(state_directory=root, max_concurrent_runs=12),
+        jobs=jobs,
+        tenants={"globex": Tenant(name="globex", concurrency=concurrency)},
+    )
+
+
+@pytest.fixture
+def instance(tmp_path):
+    overrides = {
+        "run_coordinator": {
+            "module": "orchestration.defs.coordinator",
+            "class": "OrchestrationRunCoordinator",
+            "config": {
+                "index_file": str(tmp_path / "index.json"),
+                "dequeue_interval_seconds": 1,
+            },
+        }
+    }
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides=overrides) as instance:
+        yield instance
+
+
+def submit(instance, space: Workspace, *keys: str) -> dict[str, str]:
+    """The tags of a run of these assets after it was submitted as the UI's Materialize does."""
+    definitions = build_definitions(space, gate=lambda _: True, reload=lambda: space)
+    selection = {dg.AssetKey(key.split("/")) for key in keys}
+    job = definitions.resolve_implicit_global_asset_job_def()
+    run = instance.create_run_for_job(
+        job.get_subset(asset_selection=selection),
+        asset_selection=frozenset(selection),
+        remote_job_origin=ORIGIN,
+        job_code_origin=None,
+    )
+    instance.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))
+    return dict(instance.get_run_by_id(run.run_id).tags)
+
+
+def test_dagster_builds_the_coordinator_from_its_configuration(instance):
+    assert isinstance(instance.run_coordinator, OrchestrationRunCoordinator)
+    assert instance.run_coordinator.dequeue_interval_seconds == 1
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_a_run_from_the_ui_carries_its_tenant(instance, tmp_path, tenant):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+
+    tags = submit(instance, space, f"{tenant}/job_3")
+
+    assert tags["tenant"] == tenant
+    assert tags["job_name"] == "job_3"
+    assert tags[f"orchestration/tenant/{tenant}"] == "1"
+    assert tags[f"orchestration/job/{tenant}/job_3"] == "1"
+
+
+def test_a_run_over_three_tenants_counts_against_all_three(instance, tmp_path):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+
+    tags = submit(instance, space, *(f"{tenant}/job_0" for tenant in TENANTS))
+
+    assert {key for key in tags if key.startswith("orchestration/tenant/")} == {
+        f"orchestration/tenant/{tenant}" for tenant in TENANTS
+    }
+
+
+def test_limits_follow_the_index_without_a_restart(instance, tmp_path):
+    path = tmp_path / "index.json"
+    seen = []
+    for concurrency in (2, 5):
+        write_index(build_index(workspace(tmp_path, concurrency=concurrency)), path)
+        config = instance.get_concurrency_config().run_queue_config
+        limits = {limit["key"]: limit["limit"] for limit in config.tag_concurrency_limits}
+        seen.append((limits["orchestration/tenant/globex"], limits["orchestration/tenant/acme"]))
+
+    assert seen == [(2, 1), (5, 1)]
+    assert config.max_concurrent_runs == 12
+
+
+def test_before_the_first_load_runs_are_queued_as_they_are(instance, tmp_path):
+    tags = submit(instance, workspace(tmp_path, concurrency=1), "acme/job_0")
+
+    assert "tenant" not in tags

@@ -1,0 +1,77 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestration.defs.index import build_index, read_index, write_index
+from orchestration.domain.job import ConnectorEnd, ConnectorTask, Job, JobKind
+from orchestration.domain.problem import Location
+from orchestration.domain.retry import RetryPolicy
+from orchestration.domain.workspace import Settings, Tenant, Workspace
+
+TENANTS = ("acme", "globex", "initech")
+
+
+def workspace(root) -> Workspace:
+    jobs = tuple(
+        Job(
+            tenant=tenant,
+            name="orders",
+            asset="orders",
+            kind=JobKind.CONNECTOR,
+            task=ConnectorTask(
+                source=ConnectorEnd(
+                    connector="csv", options={"path": f"{tenant}.csv", "n": [1, None]}
+                ),
+                target=ConnectorEnd(connector="duckdb"),
+                working_directory=root,
+            ),
+            location=Location(file=f"jobs/{tenant}/orders.yaml", line=2),
+            target_connector="duckdb",
+            env={"TOKEN": "${TOKEN}"},
+            timeout=timedelta(minutes=5),
+            retry=RetryPolicy(max_retries=2, retryable_error_patterns=("x",)),
+        )
+        for tenant in TENANTS
+    )
+    return Workspace(
+        root=root,
+        runner_file=root / "runner.yaml",
+        settings=Settings(state_directory=root / ".orchestrate", max_concurrent_runs=7),
+        jobs=jobs,
+        tenants={"globex": Tenant(name="globex", concurrency=3, env={"A": "b"})},
+    )
+
+
+def test_a_job_comes_out_of_the_index_as_it_went_in(tmp_path):
+    original = workspace(tmp_path)
+    write_index(build_index(original), tmp_path / "state" / "index.json")
+
+    index = read_index(tmp_path / "state" / "index.json")
+
+    assert index == build_index(original)
+    for job in original.jobs:
+        assert index.restrict({job.asset_key}) == replace(original, jobs=(job,))
+
+
+def test_an_asset_that_is_not_in_the_index_gives_nothing(tmp_path):
+    write_index(build_index(workspace(tmp_path)), tmp_path / "index.json")
+
+    index = read_index(tmp_path / "index.json")
+
+    assert index.restrict({("acme", "duckdb", "orders"), ("umbrella", "x")}) is None
+
+
+def test_a_missing_torn_or_foreign_index_is_no_index(tmp_path):
+    torn = tmp_path / "torn.json"
+    torn.write_text('{"format": 1, "jobs"')
+    foreign = tmp_path / "foreign.json"
+    foreign.write_text('{"format": 0}')
+
+    assert [read_index(path) for path in (tmp_path / "none.json", torn, foreign)] == [None] * 3
+
+
+def test_only_the_user_can_read_the_index(tmp_path):
+    path = tmp_path / "index.json"
+
+    write_index(build_index(workspace(tmp_path)), path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
