@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from typing_extensions import TypeAliasType
 
@@ -22,9 +22,14 @@ _EventType = Literal[
 EVENT_TYPES: frozenset[str] = frozenset(get_args(_EventType))
 
 
-JsonValue = TypeAliasType(
-    "JsonValue", "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
-)
+if TYPE_CHECKING:  # pyright loses a named alias on its way through import cycles
+    JsonValue: TypeAlias = (
+        "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+    )
+else:
+    JsonValue = TypeAliasType(
+        "JsonValue", "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+    )
 """A value that JSON can hold. A named alias, so that it may refer to itself."""
 
 
