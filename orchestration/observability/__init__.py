@@ -1,1 +1,19 @@
 """What a run tells the outside: events, logs, metrics and traces."""
+
+from orchestration.observability.events import parse_event
+from orchestration.observability.log import (
+    LogRecord,
+    job_finished,
+    job_started,
+    json_log_line,
+    retry_attempt,
+)
+
+__all__ = [
+    "LogRecord",
+    "job_finished",
+    "job_started",
+    "json_log_line",
+    "parse_event",
+    "retry_attempt",
+]

@@ -1,0 +1,118 @@
+"""From a job to the process that one attempt of it starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from orchestration.domain.job import CommandTask, ConnectorTask
+from orchestration.errors import MissingVariableError
+from orchestration.runner.resolve import Resolver, inherited
+from orchestration.runner.spec import ProcessSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestration.domain.events import JsonValue
+    from orchestration.domain.job import ConnectorEnd, Job
+    from orchestration.domain.workspace import Workspace
+
+_NONE: Mapping[str, str] = {}
+_CONNECTORS_ARGV = (sys.executable, "-m", "orchestration.connectors")
+
+
+def prepare(
+    job: Job,
+    *,
+    workspace: Workspace,
+    environ: Mapping[str, str],
+    run_id: str,
+    attempt: int,
+    traceparent: str | None = None,
+    full_refresh: bool = False,
+    overrides: Mapping[str, str] = _NONE,
+) -> ProcessSpec:
+    """The process of attempt `attempt` (from 1) of the job; creates the folder of its checkpoint.
+
+    `overrides` count before everything that the files and `environ` say, and become part of the
+    environment of the process. What a reference takes from `overrides` or `environ` is a secret.
+    Only connector jobs are told of `full_refresh`.
+
+    Raises:
+        MissingVariableError: references without a value and without a default; names them all.
+    """
+    tenant = workspace.tenants.get(job.tenant)
+    checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
+    identity = {
+        "ORCHESTRATE_JOB": job.id,
+        "ORCHESTRATE_TENANT": job.tenant,
+        "ORCHESTRATE_RUN_ID": run_id,
+        "ORCHESTRATE_ATTEMPT": str(attempt),
+        "ORCHESTRATE_CHECKPOINT": str(checkpoint),
+        "ORCHESTRATE_RUNNER": str(workspace.runner_file),
+        **({"TRACEPARENT": traceparent} if traceparent else {}),
+    }
+    resolver = Resolver(environ=environ, overrides=overrides)
+    resolver.declared |= identity
+    resolver.declare(tenant.env if tenant else _NONE, f"tenants.{job.tenant}.env")
+    resolver.declare(job.env, "env")
+    argv, order = _argv_and_order(job, resolver)
+    if order is not None:
+        order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
+        order["state_directory"] = str(
+            workspace.settings.state_directory.joinpath("connectors", job.id)
+        )
+    if resolver.missing:
+        raise _missing(job, resolver)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    return ProcessSpec(
+        argv=argv,
+        working_directory=job.task.working_directory,
+        environ={**inherited(environ), **resolver.declared, **identity, **overrides},
+        stdin=None if order is None else json.dumps(order).encode(),
+        timeout=job.timeout,
+        grace_period=job.grace_period,
+        secrets=resolver.secrets,
+    )
+
+
+def _argv_and_order(
+    job: Job, resolver: Resolver
+) -> tuple[tuple[str, ...], dict[str, JsonValue] | None]:
+    match job.task:
+        case CommandTask(command=command):
+            parts = enumerate(command)
+            return tuple(resolver.text(part, f"command[{at}]") for at, part in parts), None
+        case ConnectorTask(source=source, target=target):
+            return _CONNECTORS_ARGV, {
+                "job": job.id,
+                "tenant": job.tenant,
+                "name": job.name,
+                "asset": job.asset,
+                "source": _resolve_end(source, "source", resolver),
+                "target": _resolve_end(target, "target", resolver),
+                "working_directory": str(job.task.working_directory),
+            }
+
+
+def _resolve_end(end: ConnectorEnd, place: str, resolver: Resolver) -> dict[str, JsonValue]:
+    return {
+        "connector": end.connector,
+        "options": resolver.value(dict(end.options), place),
+    }
+
+
+def _missing(job: Job, resolver: Resolver) -> MissingVariableError:
+    needed = [
+        f"`{name}` (for {', '.join(places)})" for name, places in sorted(resolver.missing.items())
+    ]
+    count = "a variable" if len(needed) == 1 else f"{len(needed)} variables"
+    has = "has" if len(needed) == 1 else "have"
+    return MissingVariableError(
+        f"job `{job.id}` needs {count} that {has} no value: {'; '.join(needed)}",
+        help="set it in the environment, with `--env NAME=VALUE`, in `env` of the job or in "
+        f"`tenants.{job.tenant}.env` of runner.yaml, or give a default: `${{NAME:-value}}`; "
+        "all of these places were looked in, in the order `--env`, job, tenant, environment",
+        location=str(job.location),
+    )

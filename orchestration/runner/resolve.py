@@ -1,0 +1,99 @@
+"""Variables at run time: what a process inherits, and what the references of a job stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestration.domain.references import references, substitute
+from orchestration.runner.mask import SHORTEST_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestration.domain.events import JsonValue
+
+_PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
+_PUBLIC = frozenset(("PATH", "HOME", "LANG", "TZ", "TMPDIR"))
+_INHERITED = frozenset(
+    (
+        *_PUBLIC,
+        *_PROXIES,
+        *map(str.upper, _PROXIES),
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    )
+)
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `environ` that every child process gets."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _INHERITED or name.startswith("LC_")
+    }
+
+
+class Resolver:
+    """Resolves references, and keeps what came from outside the files and what is missing.
+
+    A name is looked up in `overrides`, then in what was declared (the latest first), then in
+    `environ`. Values from `overrides` and `environ` are secrets, but for the plain ones of the
+    inherited variables such as `HOME`. `missing` maps each name without value to the places that
+    need it.
+    """
+
+    def __init__(self, *, environ: Mapping[str, str], overrides: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._overrides = overrides
+        self.declared: dict[str, str] = {}
+        self.missing: dict[str, list[str]] = {}
+        self._secrets: dict[str, None] = {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values from outside that were used so far, each once."""
+        return tuple(self._secrets)
+
+    def declare(self, env: Mapping[str, str], place: str) -> None:
+        """Resolve the values of `env` with what is known so far, and then add them to it."""
+        self.declared |= {name: self.text(value, f"{place}.{name}") for name, value in env.items()}
+
+    def text(self, text: str, place: str) -> str:
+        """`text` with its references resolved; as it is if one is missing, which is kept."""
+        missing = [
+            reference.name
+            for reference in references(text)
+            if reference.default is None and self._find(reference.name) is None
+        ]
+        for name in missing:
+            self.missing.setdefault(name, []).append(place)
+        return text if missing else substitute(text, self._take)
+
+    def value(self, value: JsonValue, place: str) -> JsonValue:
+        """`value` with each text in it resolved; keys stay as they are."""
+        match value:
+            case str():
+                return self.text(value, place)
+            case list():
+                return [self.value(item, f"{place}[{at}]") for at, item in enumerate(value)]
+            case dict():
+                return {key: self.value(item, f"{place}.{key}") for key, item in value.items()}
+            case _:
+                return value
+
+    def _find(self, name: str) -> str | None:
+        for scope in (self._overrides, self.declared, self._environ):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def _take(self, name: str) -> str | None:
+        value = self._find(name)
+        is_ours = name in self.declared and name not in self._overrides
+        is_public = name in _PUBLIC or name.startswith("LC_")
+        if value is not None and not is_ours and not is_public and len(value) >= SHORTEST_SECRET:
+            self._secrets[value] = None
+        return value

@@ -1,0 +1,154 @@
+import _thread
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from orchestration.runner import Stopped, Stream, stop_on_signals
+
+SECOND = timedelta(seconds=1)
+
+
+class Interrupt(BaseException):
+    """As Dagster's: raised by a signal handler, and no `Exception`."""
+
+
+@contextlib.contextmanager
+def alarms(after_seconds: float = 0) -> Iterator[None]:
+    """Within it, SIGALRM raises a new `Interrupt`; the first comes after so many seconds."""
+
+    def interrupt(*_) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, after_seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def when_ready(attempt, count: int, do) -> None:
+    """Call `do` as soon as `count` processes of the tree have said that they are ready."""
+
+    def on_line(_line: str) -> None:
+        if attempt.lines.count((Stream.STDOUT, "ready")) == count:
+            attempt.on_line = lambda _: None
+            do()
+
+    attempt.on_line = on_line
+
+
+def test_an_interrupt_while_waiting_ends_the_tree_and_goes_on(attempt, marker):
+    when_ready(attempt, 4, lambda: signal.setitimer(signal.ITIMER_REAL, 0.2))
+    started = time.monotonic()
+    with alarms(), pytest.raises(Interrupt):
+        attempt.run(*marker.tree("plain setsid setsid-orphan"), grace_period=30 * SECOND)
+    assert time.monotonic() - started < 5
+    assert marker.processes() == []
+
+
+def test_a_tree_that_is_deaf_is_killed_within_a_second_of_its_grace_period(attempt, marker):
+    when_ready(attempt, 3, lambda: signal.setitimer(signal.ITIMER_REAL, 0.001))
+    with alarms(), pytest.raises(Interrupt):
+        attempt.run(*marker.tree("deaf deaf-setsid"), grace_period=SECOND)
+    assert marker.processes() == []
+
+
+def test_cancelling_takes_the_grace_period_and_at_most_a_second(attempt, marker):
+    moments = []
+    when_ready(attempt, 2, lambda: moments.append(time.monotonic()) or os.kill(os.getpid(), 2))
+    with pytest.raises(KeyboardInterrupt):
+        attempt.run(*marker.tree("deaf-setsid"), grace_period=SECOND)
+    assert 1 <= time.monotonic() - moments[0] < 2
+
+
+def test_a_keyboard_interrupt_is_one_too(attempt, marker):
+    when_ready(attempt, 2, lambda: threading.Timer(0.1, os.kill, (os.getpid(), 2)).start())
+    with pytest.raises(KeyboardInterrupt):
+        attempt.run(*marker.tree("setsid"))
+    assert marker.processes() == []
+
+
+def test_an_interrupt_that_another_thread_simulates_is_seen_promptly(attempt, marker):
+    when_ready(attempt, 1, lambda: threading.Timer(0.1, _thread.interrupt_main).start())
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        attempt.run(*marker.tree(""))
+    assert time.monotonic() - started < 3
+
+
+def test_a_second_interrupt_cuts_the_grace_period_short_and_the_first_goes_on(attempt, marker):
+    raised = []
+
+    def interrupt(*_) -> None:
+        raised.append(Interrupt())
+        raise raised[-1]
+
+    when_ready(attempt, 3, lambda: signal.setitimer(signal.ITIMER_REAL, 0.1, 0.3))
+    started = time.monotonic()
+    with alarms():
+        signal.signal(signal.SIGALRM, interrupt)
+        with pytest.raises(Interrupt) as caught:
+            attempt.run(*marker.tree("deaf deaf-setsid"), grace_period=60 * SECOND)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert time.monotonic() - started < 5
+    assert caught.value is raised[0]
+    assert marker.processes() == []
+
+
+def test_last_words_during_the_grace_period_are_handed_on(attempt):
+    code = "trap 'echo bye; exit 143' TERM; echo ready; while :; do sleep 0.01; done"
+    when_ready(attempt, 1, lambda: signal.setitimer(signal.ITIMER_REAL, 0.1))
+    with alarms(), pytest.raises(Interrupt):
+        attempt.run("sh", "-c", code)
+    assert attempt.lines_of(Stream.STDOUT) == ["ready", "bye"]
+
+
+def test_a_callback_that_fails_ends_the_tree_gracefully(attempt, marker):
+    def fail(_line: str) -> None:
+        raise BrokenPipeError
+
+    attempt.on_line = fail
+    code = "trap 'echo told > told; exit 1' TERM; echo ready; while :; do echo x; sleep 0.01; done"
+    with pytest.raises(BrokenPipeError):
+        attempt.run("sh", "-c", code, marker.text)
+    assert (attempt.folder / "told").read_text() == "told\n"
+    assert marker.processes() == []
+
+
+# An interrupt between the start of the guard and its first use leaves only an unwaited process
+# object, of a guard that ends by itself: it has no order yet.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.parametrize("milliseconds", range(1, 41, 3))
+def test_an_interrupt_at_any_moment_leaves_nothing(attempt, marker, milliseconds: int):
+    with alarms(milliseconds / 1000), pytest.raises(Interrupt):
+        attempt.run(*marker.tree("setsid"), grace_period=SECOND / 5)
+    assert marker.processes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_command_line_stops_the_attempt(attempt, marker, number: signal.Signals):
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    when_ready(attempt, 2, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(Stopped) as caught, stop_on_signals():
+        attempt.run(*marker.tree("setsid"))
+    assert (caught.value.signum, str(caught.value)) == (number, f"stopped by {number.name}")
+    assert marker.processes() == []
+    after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert after == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,185 @@
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask, Job, JobKind
+from orchestration.domain.outcome import Outcome
+from orchestration.domain.problem import Location
+from orchestration.domain.workspace import Settings, Tenant, Workspace
+from orchestration.errors import MissingVariableError
+from orchestration.runner import ProcessSpec, prepare
+
+ENVIRON = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HTTPS_PROXY": "http://proxy:3128",
+    "ACME_TOKEN": "hunter2!",
+    "AWS_SECRET_ACCESS_KEY": "not for the child",
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(
+        root=tmp_path,
+        runner_file=tmp_path / "runner.yaml",
+        settings=Settings(state_directory=tmp_path / ".orchestrate"),
+        tenants={
+            name: Tenant(name=name, concurrency=1, env={"REGION": region})
+            for name, region in (("acme", "eu"), ("globex", "us"), ("initech", "${REGION:-ap}"))
+        },
+    )
+
+
+def command_job(folder: Path, *command: str, tenant: str = "acme", **facts) -> Job:
+    return Job(
+        tenant=tenant,
+        name="orders",
+        asset="orders",
+        kind=JobKind.COMMAND,
+        task=CommandTask(command=command, working_directory=folder),
+        location=Location(file=f"jobs/{tenant}/orders.yaml", line=3, column=5),
+        **facts,
+    )
+
+
+def prepare_first(job: Job, workspace: Workspace, **facts) -> ProcessSpec:
+    return prepare(
+        job, workspace=workspace, **{"environ": ENVIRON, "run_id": "run-1", "attempt": 1, **facts}
+    )
+
+
+def test_a_command_gets_the_allow_list_its_own_variables_and_who_it_is(workspace, tmp_path):
+    job = command_job(
+        tmp_path,
+        "extract",
+        "--token",
+        "${ACME_TOKEN}",
+        "--region=${REGION}",
+        "$${NOT_MINE}",
+        env={"DSN": "pg://:${ACME_TOKEN}@db", "MODE": "job"},
+        timeout=timedelta(minutes=5),
+        grace_period=timedelta(seconds=3),
+    )
+    spec = prepare_first(
+        job, workspace, attempt=2, traceparent="00-a-b-01", overrides={"MODE": "override"}
+    )
+    checkpoint = tmp_path / ".orchestrate/checkpoints/acme/orders/current"
+    assert spec == ProcessSpec(
+        argv=("extract", "--token", "hunter2!", "--region=eu", "${NOT_MINE}"),
+        working_directory=tmp_path,
+        environ={
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HTTPS_PROXY": "http://proxy:3128",
+            "REGION": "eu",
+            "DSN": "pg://:hunter2!@db",
+            "MODE": "override",
+            "ORCHESTRATE_JOB": "acme/orders",
+            "ORCHESTRATE_TENANT": "acme",
+            "ORCHESTRATE_RUN_ID": "run-1",
+            "ORCHESTRATE_ATTEMPT": "2",
+            "ORCHESTRATE_CHECKPOINT": str(checkpoint),
+            "ORCHESTRATE_RUNNER": str(tmp_path / "runner.yaml"),
+            "TRACEPARENT": "00-a-b-01",
+        },
+        stdin=None,
+        timeout=timedelta(minutes=5),
+        grace_period=timedelta(seconds=3),
+        secrets=("hunter2!",),
+    )
+    assert checkpoint.parent.is_dir()
+    assert not checkpoint.exists()
+
+
+def test_a_job_may_not_pretend_to_be_another_one(workspace, tmp_path):
+    job = command_job(tmp_path, "echo", "${ORCHESTRATE_JOB}", env={"ORCHESTRATE_TENANT": "globex"})
+    spec = prepare_first(job, workspace)
+    assert spec.argv == ("echo", "acme/orders")
+    assert spec.environ["ORCHESTRATE_TENANT"] == "acme"
+
+
+def test_a_connector_gets_its_whole_order_on_standard_input(workspace, tmp_path):
+    job = Job(
+        tenant="acme",
+        name="airports",
+        asset="airports_raw",
+        kind=JobKind.CONNECTOR,
+        task=ConnectorTask(
+            source=ConnectorEnd(
+                connector="rest",
+                options={"url": "https://x?key=${ACME_TOKEN}", "pages": [1, "${REGION}"]},
+            ),
+            target=ConnectorEnd(connector="duckdb", options={"database": "${DB:-w.duckdb}"}),
+            working_directory=tmp_path,
+        ),
+        location=Location(file="jobs/acme/airports.yaml"),
+    )
+    spec = prepare_first(job, workspace, attempt=3, full_refresh=True)
+    assert spec.argv == (sys.executable, "-m", "orchestration.connectors")
+    assert json.loads(spec.stdin or b"") == {
+        "job": "acme/airports",
+        "tenant": "acme",
+        "name": "airports",
+        "asset": "airports_raw",
+        "run_id": "run-1",
+        "attempt": 3,
+        "full_refresh": True,
+        "source": {
+            "connector": "rest",
+            "options": {"url": "https://x?key=hunter2!", "pages": [1, "eu"]},
+        },
+        "target": {"connector": "duckdb", "options": {"database": "w.duckdb"}},
+        "working_directory": str(tmp_path),
+        "state_directory": str(tmp_path / ".orchestrate/connectors/acme/airports"),
+    }
+    assert spec.secrets == ("hunter2!",)
+
+
+def test_all_missing_variables_and_all_places_are_told_at_once(workspace, tmp_path):
+    job = command_job(
+        tmp_path, "extract", "${API_KEY}", "${API_KEY} ${ACME_TOKEN}", env={"DSN": "${DB_HOST}"}
+    )
+    with pytest.raises(MissingVariableError) as caught:
+        prepare_first(job, workspace)
+    assert str(caught.value) == (
+        "jobs/acme/orders.yaml:3:5: error ORC603: job `acme/orders` needs 2 variables that have "
+        "no value: `API_KEY` (for command[1], command[2]); `DB_HOST` (for env.DSN)\n"
+        "   help: set it in the environment, with `--env NAME=VALUE`, in `env` of the job or in "
+        "`tenants.acme.env` of runner.yaml, or give a default: `${NAME:-value}`; all of these "
+        "places were looked in, in the order `--env`, job, tenant, environment"
+    )
+    assert not (tmp_path / ".orchestrate").exists()
+
+
+def test_one_missing_variable_reads_as_one(workspace, tmp_path):
+    with pytest.raises(MissingVariableError) as caught:
+        prepare_first(command_job(tmp_path, "extract", "${API_KEY}"), workspace)
+    assert caught.value.reason == (
+        "job `acme/orders` needs a variable that has no value: `API_KEY` (for command[1])"
+    )
+
+
+def test_a_tenant_that_runner_yaml_does_not_name_has_no_variables(workspace, tmp_path):
+    spec = prepare_first(command_job(tmp_path, "true", tenant="umbrella"), workspace)
+    assert "REGION" not in spec.environ
+
+
+def test_three_tenants_each_run_their_own_command_with_their_own_variables(
+    attempt, workspace, tmp_path
+):
+    for tenant in ("acme", "globex", "initech"):
+        job = command_job(
+            tmp_path, "sh", "-c", f"echo {tenant} $ORCHESTRATE_JOB $REGION", tenant=tenant
+        )
+        spec = prepare_first(job, workspace)
+        result = attempt.run(*spec.argv, environ=spec.environ)
+        assert result.outcome is Outcome.SUCCEEDED
+    assert [line for _, line in attempt.lines] == [
+        "acme acme/orders eu",
+        "globex globex/orders us",
+        "initech initech/orders ap",
+    ]

@@ -1,0 +1,103 @@
+from orchestration.runner.resolve import Resolver, inherited
+
+ENVIRON = {
+    "PATH": "/usr/bin",
+    "HOME": "/home/ada",
+    "LC_ALL": "C.UTF-8",
+    "TOKEN": "hunter2!",
+    "MODE": "from the environment",
+    "EMPTY": "",
+    "PIN": "123",
+}
+
+
+def make_resolver(**overrides: str) -> Resolver:
+    return Resolver(environ=ENVIRON, overrides=overrides)
+
+
+def test_only_the_allow_list_is_inherited():
+    allowed = {
+        name: f"value of {name}"
+        for name in [
+            "PATH",
+            "HOME",
+            "LANG",
+            "TZ",
+            "TMPDIR",
+            "LC_ALL",
+            "LC_TIME",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "http_proxy",
+            "HTTP_PROXY",
+            "https_proxy",
+            "HTTPS_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+            "all_proxy",
+            "ALL_PROXY",
+        ]
+    }
+    refused = dict.fromkeys(
+        ("AWS_SECRET_ACCESS_KEY", "LCX", "path", "PYTHONPATH", "ORCHESTRATE_RUNNER", "USER"), "x"
+    )
+    assert inherited({**refused, **allowed}) == allowed
+
+
+def test_overrides_come_before_declared_values_and_those_before_the_environment():
+    resolver = make_resolver(A="override")
+    resolver.declare({"A": "job", "MODE": "job"}, "env")
+    assert resolver.text("${A} ${MODE} ${TOKEN}", "command[0]") == "override job hunter2!"
+
+
+def test_what_is_declared_later_sees_and_replaces_what_was_declared_before():
+    resolver = make_resolver()
+    resolver.declare({"HOST": "db.acme", "MODE": "tenant"}, "tenants.acme.env")
+    resolver.declare({"MODE": "${MODE}, job", "DSN": "pg://${HOST}"}, "env")
+    assert resolver.declared == {"HOST": "db.acme", "MODE": "tenant, job", "DSN": "pg://db.acme"}
+
+
+def test_values_of_one_map_do_not_see_each_other():
+    resolver = make_resolver()
+    resolver.declare({"MODE": "declared", "COPY": "${MODE}"}, "env")
+    assert resolver.declared["COPY"] == "from the environment"
+
+
+def test_values_from_outside_are_secret_and_those_of_the_files_are_not():
+    resolver = make_resolver(KEY="override!")
+    resolver.declare({"DSN": "pg://:${TOKEN}@db", "PLAIN": "plain text"}, "env")
+    resolver.text("${DSN} ${PLAIN} ${KEY} ${TOKEN} ${UNSET:-the default} ${PIN} ${EMPTY}", "x")
+    assert resolver.secrets == ("hunter2!", "override!")
+
+
+def test_plain_variables_such_as_home_are_not_secret():
+    resolver = make_resolver()
+    assert resolver.text("${HOME} ${PATH} ${LC_ALL}", "command[0]") == "/home/ada /usr/bin C.UTF-8"
+    assert resolver.secrets == ()
+
+
+def test_the_default_stands_for_an_unset_or_empty_variable():
+    resolver = make_resolver()
+    assert resolver.text("${UNSET:-a} ${EMPTY:-b} ${MODE:-c}", "x") == "a b from the environment"
+    assert resolver.text("[${EMPTY}]", "x") == "[]"
+
+
+def test_each_missing_variable_is_kept_with_every_place_that_needs_it():
+    resolver = make_resolver()
+    resolver.declare({"DSN": "${DB_HOST}:${DB_PORT:-5432}"}, "env")
+    resolver.value({"url": ["${DB_HOST}", "${API_KEY} ${TOKEN}"], "n": 3}, "source")
+    assert resolver.missing == {
+        "DB_HOST": ["env.DSN", "source.url[0]"],
+        "API_KEY": ["source.url[1]"],
+    }
+
+
+def test_only_the_texts_of_a_value_are_resolved():
+    resolver = make_resolver()
+    value = {"${MODE}": ["${PIN}", 3, True, None, 1.5, "$${PIN}"], "in": {"x": "${PIN}"}}
+    assert resolver.value(value, "source") == {
+        "${MODE}": ["123", 3, True, None, 1.5, "${PIN}"],
+        "in": {"x": "123"},
+    }
