@@ -1,10 +1,12 @@
 """What happens inside a run: one attempt of the asset's job, and what follows from its outcome."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
 import dagster as dg
@@ -16,7 +18,9 @@ from orchestration.domain.job import Job
 from orchestration.domain.outcome import AttemptResult, Outcome
 from orchestration.domain.retry import decide
 from orchestration.domain.workspace import Workspace
-from orchestration.runner import prepare, run_attempt
+from orchestration.errors import OrchestrationError
+from orchestration.observability import LogRecord, job_finished, json_log_line, retry_attempt
+from orchestration.runner import Stream, prepare, run_attempt
 
 COMPLETE_CHECK = "complete"
 
@@ -37,9 +41,12 @@ class JobExecution:
 
         Raises:
             RetryRequested: the policy of the job wants another attempt.
-            Failure: the attempt failed and the policy does not.
+            Failure: the attempt failed and the policy does not, or it could not start.
         """
-        result = self._attempt(context)
+        try:
+            result = self._attempt(context)
+        except OrchestrationError as error:
+            raise _not_started(self.job, error) from error
         self._retry_or_go_on(context, result)
         if not result.landed:
             raise _failure(self.job, result)
@@ -59,27 +66,16 @@ class JobExecution:
             attempt=attempt,
             full_refresh=context.run.tags.get(tags.FULL_REFRESH) == "true",
         )
-        return run_attempt(
-            spec,
-            attempt=attempt,
-            on_output=_forward,
-            on_event=lambda event: context.log.info(_describe_event(event)),
-        )
+
+        def show(event: ConnectorEvent) -> None:
+            context.log.info(json.dumps({"event_type": event.event_type, **event.fields}))
+
+        return run_attempt(spec, attempt=attempt, on_output=_forward, on_event=show)
 
     def _retry_or_go_on(self, context: dg.OpExecutionContext, result: AttemptResult) -> None:
         decision = decide(self.job.retry, result)
-        if result.outcome is not Outcome.SUCCEEDED:
-            record = {
-                "event_type": "retry_attempt",
-                "job": self.job.id,
-                "attempt": result.attempt,
-                "outcome": result.outcome,
-                "retry": decision.retry,
-                "rule": decision.rule,
-                "reason": decision.reason,
-                "delay_seconds": decision.delay.total_seconds(),
-            }
-            context.log.info(json.dumps(record))
+        record = retry_attempt if decision.retry else job_finished
+        _log(context, record(self.job.id, result, decision))
         if decision.retry:
             raise dg.RetryRequested(
                 max_retries=self.job.retry.max_retries,
@@ -87,21 +83,34 @@ class JobExecution:
             ) from _failure(self.job, result)
 
 
-def _forward(stream: str, line: str) -> None:
+def _forward(stream: Stream, line: str) -> None:
     """Give a line of the child to Dagster's capture of this process's own output."""
-    target = sys.stderr if stream == "stderr" else sys.stdout
+    target = sys.stderr if stream is Stream.STDERR else sys.stdout
     target.write(f"{line}\n")
     target.flush()
 
 
-def _describe_event(event: ConnectorEvent) -> str:
-    return json.dumps({"event_type": event.event_type, **event.fields})
+def _log(context: dg.OpExecutionContext, record: LogRecord) -> None:
+    text = json_log_line(record, datetime.now(UTC))
+    context.log.log(logging.getLevelNamesMapping()[record.level], text)
 
 
 def _failure(job: Job, result: AttemptResult) -> dg.Failure:
     return dg.Failure(
         description=f"job `{job.id}` failed: {result.reason}",
         metadata=attempt_metadata(job, result),
+        allow_retries=False,
+    )
+
+
+def _not_started(job: Job, error: OrchestrationError) -> dg.Failure:
+    return dg.Failure(
+        description=f"job `{job.id}` could not start: {error.reason}",
+        metadata={
+            "status": "failure",
+            "error": f"{error.code}: {error.reason}",
+            "help": error.help,
+        },
         allow_retries=False,
     )
 

@@ -1,5 +1,6 @@
 """Jobs run by a real Dagster instance, with real child processes."""
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -205,3 +206,43 @@ def test_one_failing_asset_does_not_keep_the_others_from_running(make_job, run, 
         for e in result.get_asset_materialization_events()
     }
     assert done == {"acme/good", "initech/good"}
+
+
+def test_a_program_that_does_not_exist_fails_with_cause_and_cure(make_job, run, tmp_path):
+    task = CommandTask(command=("no-such-program",), working_directory=tmp_path)
+
+    result = run(make_job("acme", "orders", task=task))
+
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    assert event.step_failure_data.user_failure_data.description == (
+        "job `acme/orders` could not start: "
+        "the program `no-such-program` cannot be started: no such file or directory"
+    )
+    assert failure(result)["help"].startswith("check its spelling")
+
+
+def test_a_missing_variable_is_named_and_nothing_is_started(make_job, run, record):
+    result = run(make_job("globex", "orders", env={"TOKEN": "${NO_SUCH_VARIABLE_HERE}"}))
+
+    assert "`NO_SUCH_VARIABLE_HERE` (for env.TOKEN)" in failure(result)["error"]
+    assert not record.exists()
+
+
+def test_a_secret_of_the_environment_is_in_no_event_of_the_run(make_job, run, instance, record):
+    os.environ["TEST_RUN_TOKEN"] = "s3cr3t-value-of-globex"
+    try:
+        then = (
+            "import base64\n"
+            "token = os.environ['TOKEN']\n"
+            "print(token)\n"
+            "print(base64.b64encode(token.encode()).decode(), file=sys.stderr)\n"
+            "sys.exit(2)"
+        )
+        result = run(make_job("globex", "orders", then=then, env={"TOKEN": "${TEST_RUN_TOKEN}"}))
+    finally:
+        del os.environ["TEST_RUN_TOKEN"]
+
+    logged = "\n".join(str(entry) for entry in instance.all_logs(result.run_id))
+    assert record.read_text() == "globex/orders globex 1\n"
+    assert failure(result)["stderr"] == "```text\n***\n```"
+    assert "s3cr3t" not in logged
