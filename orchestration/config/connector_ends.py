@@ -1,0 +1,68 @@
+"""From the connector fields of a job file to the two ends of a connector task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from orchestration.config import problems
+from orchestration.config.translate import Translator
+from orchestration.config.words import list_words, show, suggest
+from orchestration.domain.job import ConnectorEnd
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from orchestration.config.catalog import ConnectorCatalog, Role
+    from orchestration.config.document import Document
+    from orchestration.config.job_file import JobFile
+
+_NEARLY_THE_SAME = 0.8
+_ROLES: tuple[Role, Role] = ("source", "target")
+
+
+def read_ends(
+    document: Document, file: JobFile, catalog: ConnectorCatalog
+) -> tuple[ConnectorEnd, ConnectorEnd]:
+    """The source and the target of a job. Options are checked where both are installed."""
+    connectors = {"source": file.source_connector, "target": file.target_connector}
+    options = {"source": file.source or {}, "target": file.target or {}}
+    models = {role: _find_model(document, role, connectors[role], catalog) for role in _ROLES}
+    if all(models.values()):
+        for role in _ROLES:
+            _check_options(document, role, models[role], options[role])
+    source, target = (
+        ConnectorEnd(connector=connectors[role], options=options[role]) for role in _ROLES
+    )
+    return source, target
+
+
+def _find_model(
+    document: Document, role: Role, name: str, catalog: ConnectorCatalog
+) -> type[BaseModel] | None:
+    available = catalog.names(role)
+    if name in available:
+        return catalog.options_model(role, name)
+    hint = suggest(name, available, cutoff=_NEARLY_THE_SAME)
+    document.report(
+        problems.MISSPELT_CONNECTOR if hint else problems.UNAVAILABLE_CONNECTOR,
+        (f"{role}_connector",),
+        hint=hint,
+        role=role,
+        name=show(name),
+        available=list_words(available),
+    )
+    return None
+
+
+def _check_options(
+    document: Document, role: Role, model: type[BaseModel] | None, options: dict[str, object]
+) -> None:
+    if model is None:
+        return
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        translator = Translator(document, model, what="the options", prefix=(role,))
+        translator.report(error, skip_references=True)

@@ -1,0 +1,192 @@
+"""A parsed YAML file: plain values beside the place of each key and value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from yaml.events import ScalarEvent
+
+from orchestration.config.secrets import mask_line, mask_problem
+from orchestration.domain.events import JsonValue
+from orchestration.domain.problem import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.config.problems import Rule
+    from orchestration.domain.problem import Problem
+
+Place = tuple[str | int, ...]
+"""The way to a value from the top of its file: keys of mappings, indexes of lists."""
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST_EXCERPT = 160
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of `text`, broken where YAML 1.1 breaks them; at least one."""
+    return _LINE_BREAK.split(text)
+
+
+class Mark(Protocol):
+    """A position in a file, as the YAML library has it: all three count from 0."""
+
+    @property
+    def index(self) -> int: ...  # noqa: D102
+    @property
+    def line(self) -> int: ...  # noqa: D102
+    @property
+    def column(self) -> int: ...  # noqa: D102
+
+
+@dataclass(slots=True, eq=False)
+class MapNode:
+    """A mapping: `data` has its plain values; `keys` and `nodes` the places of keys and values."""
+
+    start: Mark
+    data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    keys: dict[str, ScalarEvent] = field(default_factory=dict[str, ScalarEvent])
+    nodes: dict[str, Node] = field(default_factory=dict[str, "Node"])
+
+
+@dataclass(slots=True, eq=False)
+class ListNode:
+    """A list: `data` has its plain values, `nodes` their places."""
+
+    start: Mark
+    data: list[JsonValue] = field(default_factory=list[JsonValue])
+    nodes: list[Node] = field(default_factory=list["Node"])
+
+
+Node = MapNode | ListNode | ScalarEvent
+
+
+@dataclass(eq=False)
+class Document:
+    """One file, and what is wrong with it.
+
+    `file` is how the file is named in messages. `root` is None where the file does not hold a
+    mapping. `complete` says that all of the file could be read as YAML; what was read up to an
+    error is in `root` all the same. `secrets` are its literal secrets, kept out of every message.
+    """
+
+    file: str
+    content: bytes = b""
+    root: MapNode | None = None
+    complete: bool = False
+    problems: list[Problem] = field(default_factory=list["Problem"])
+    secrets: set[str] = field(default_factory=set[str])
+    _settled: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether something keeps what the file describes from running."""
+        return any(problem.is_error for problem in self.problems)
+
+    @property
+    def data(self) -> dict[str, JsonValue]:
+        """The plain values of the file, empty if it holds no mapping."""
+        return self.root.data if self.root else {}
+
+    @cached_property
+    def lines(self) -> Sequence[str]:
+        """The lines of the file, broken where YAML breaks them."""
+        return split_lines(self.content.decode(errors="replace"))
+
+    def report(
+        self,
+        rule: Rule,
+        place: Place = (),
+        *,
+        on: Literal["key", "value"] = "value",
+        hint: str = "",
+        **values: object,
+    ) -> None:
+        """Add a problem at `place`: on its key, or on its value if that is a scalar."""
+        self.report_at(rule, self.locate(place, on=on), hint=hint, **values)
+
+    def report_at(
+        self, rule: Rule, location: Location, *, hint: str = "", **values: object
+    ) -> None:
+        """Add a problem at a location of this file, unless a problem there settles all."""
+        spot = (location.line, location.column)
+        if spot in self._settled:
+            return
+        if rule.settles:
+            self._settled.add(spot)
+        line = self.excerpt(location.line)
+        self.problems.append(rule.problem(location, source_line=line, hint=hint, **values))
+
+    def excerpt(self, line: int) -> str:
+        """The text of a line (from 1), without what looks like a secret."""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        return mask_line(_NOT_PRINTABLE.sub(" ", text[:_LONGEST_EXCERPT])).rstrip()
+
+    def finish(self) -> tuple[Problem, ...]:
+        """All problems, as they may be shown."""
+        if not self.secrets:
+            return tuple(self.problems)
+        secrets = sorted(self.secrets, key=len, reverse=True)
+        return tuple(mask_problem(problem, secrets) for problem in self.problems)
+
+    def locate(self, place: Place, *, on: Literal["key", "value"] = "value") -> Location:
+        """Where `place` stands, or the nearest thing around it that exists."""
+        key: ScalarEvent | None = None
+        node: Node | None = self.root
+        for step in place:
+            if isinstance(node, MapNode) and step in node.nodes:
+                key, node = node.keys[str(step)], node.nodes[str(step)]
+            elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node.nodes):
+                key, node = None, node.nodes[step]
+            else:
+                break
+        return self._location(key if key and (on == "key" or not _is_visible(node)) else node)
+
+    def has(self, place: Place) -> bool:
+        """Whether the file has something at `place`."""
+        node: Node | None = self.root
+        for step in place:
+            if isinstance(node, MapNode):
+                node = node.nodes.get(str(step))
+            elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node.nodes):
+                node = node.nodes[step]
+            else:
+                return False
+        return node is not None
+
+    def written(self, place: Place) -> str | None:
+        """The scalar at `place` as the file has it, None where there is no scalar."""
+        node: Node | None = self.root
+        for step in place:
+            if isinstance(node, MapNode):
+                node = node.nodes.get(str(step))
+            elif isinstance(node, ListNode) and isinstance(step, int):
+                node = node.nodes[step]
+        return node.value if isinstance(node, ScalarEvent) else None
+
+    def location_at(self, line: int, column: int, length: int = 1) -> Location:
+        """The location for positions that count from 0."""
+        return Location(file=self.file, line=line + 1, column=column + 1, length=max(1, length))
+
+    def _location(self, node: Node | None) -> Location:
+        match node:
+            case None:
+                return Location(file=self.file)
+            case ScalarEvent(start_mark=start, end_mark=end):
+                same_line = start.line == end.line
+                rest = len(self.lines[start.line]) - start.column
+                length = end.column - start.column if same_line else rest
+                return self.location_at(start.line, start.column, length)
+            case _:
+                return self.location_at(node.start.line, node.start.column)
+
+
+def _is_visible(node: Node | None) -> bool:
+    """Whether the value itself can be underlined: a scalar that is not empty."""
+    return isinstance(node, ScalarEvent) and (
+        node.start_mark.index != node.end_mark.index or bool(node.value)
+    )

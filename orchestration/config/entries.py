@@ -1,0 +1,102 @@
+"""The schedule entries of runner.yaml: each is judged alone, so that one costs no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from orchestration.config import names, problems
+from orchestration.config.checks import check_tags, refuse_name
+from orchestration.config.runner_file import ScheduleEntry
+from orchestration.config.times import read_trigger
+from orchestration.config.translate import Translator
+from orchestration.config.validation import validate
+from orchestration.config.words import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from orchestration.config.document import Document, Place
+    from orchestration.domain.events import JsonValue
+    from orchestration.domain.schedule import Trigger
+
+_SCHEDULES: Place = ("runner", "orchestrator", "schedules")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A schedule entry that is right, but for its job file, which is not looked at yet."""
+
+    place: Place
+    fields: ScheduleEntry
+    trigger: Trigger
+
+
+def read_entries(
+    document: Document, raw: Sequence[JsonValue], wanted: Callable[[str], bool] | None
+) -> tuple[tuple[Entry, ...], frozenset[str]]:
+    """The entries that are right, and the names of the others as far as they can be read.
+
+    `wanted` tells by their `config` which entries are read; the others are passed over.
+    """
+    entries: list[Entry] = []
+    broken: set[str] = set()
+    for index, value in enumerate(raw):
+        if wanted and not wanted(_text(value, "config")):
+            continue
+        entry = _read_entry(document, (*_SCHEDULES, index), value)
+        if entry is None:
+            broken.add(_text(value, "name"))
+        else:
+            entries.append(entry)
+    twice = check_unique(document, "schedule", {e.place: e.fields.name for e in entries})
+    return tuple(entry for entry in entries if entry.place not in twice), frozenset(broken - {""})
+
+
+def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> set[Place]:
+    """Report the places whose name an earlier one has, and return them."""
+    first: dict[str, Place] = {}
+    twice: set[Place] = set()
+    for place, name in named.items():
+        if name in first:
+            twice.add(place)
+            line = document.locate((*first[name], "name")).line
+            document.report(
+                problems.DUPLICATE_NAME, (*place, "name"), kind=kind, name=show(name), line=line
+            )
+        first.setdefault(name, place)
+    return twice
+
+
+def _read_entry(document: Document, place: Place, value: JsonValue) -> Entry | None:
+    before = len(document.problems)
+    fields, faulty = _read_fields(document, place, value)
+    if fields is None:
+        return None
+    refusal = names.check_name(fields.name, reserved=names.RESERVED_NAMES)
+    refuse_name(document, (*place, "name"), fields.name, "a schedule", refusal)
+    check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
+    trigger = read_trigger(document, place, fields, faulty=faulty)
+    if trigger is None or any(problem.is_error for problem in document.problems[before:]):
+        return None
+    return Entry(place=place, fields=fields, trigger=trigger)
+
+
+def _read_fields(
+    document: Document, place: Place, value: JsonValue
+) -> tuple[ScheduleEntry | None, frozenset[str]]:
+    translator = Translator(document, ScheduleEntry, what="the schedule", prefix=place)
+    if isinstance(value, dict):
+        return validate(ScheduleEntry, value, translator)
+    try:
+        ScheduleEntry.model_validate(value)
+    except ValidationError as error:
+        translator.report(error)
+    return None, frozenset()
+
+
+def _text(value: JsonValue, key: str) -> str:
+    text = value.get(key) if isinstance(value, dict) else None
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,208 @@
+"""Loads a workspace: all of its files, all of their problems, and every job that is right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.config import problems
+from orchestration.config.files import JOBS_FOLDER, Disk, Layout
+from orchestration.config.garbage import collection_paused
+from orchestration.config.jobs import JobContext, identify
+from orchestration.config.reading import FileReader, JobResult, RunnerResult
+from orchestration.config.registry import Registry
+from orchestration.config.words import list_words, show, suggest
+from orchestration.domain.job import BrokenJob
+from orchestration.domain.problem import sort_problems
+from orchestration.domain.schedule import Schedule
+from orchestration.domain.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from orchestration.config.catalog import ConnectorCatalog
+    from orchestration.config.document import Document
+    from orchestration.config.entries import Entry
+    from orchestration.config.files import Files
+    from orchestration.config.last_good import LastGood
+
+
+def load_workspace(
+    runner_file: Path,
+    *,
+    environ: Mapping[str, str],
+    catalog: ConnectorCatalog,
+    only: Collection[Path] | None = None,
+    last_good: LastGood | None = None,
+    files: Files | None = None,
+) -> Workspace:
+    """Everything that `runner_file` and its job files say, with everything that is wrong with them.
+
+    Nothing that the files hold makes it raise. With `only`, of the job files just these are read,
+    and of the schedules those that run them. With `last_good`, a file that is broken now counts as
+    it was when it last loaded well, and the store is brought up to date. `files` is where files
+    come from, by default the disk.
+    """
+    path = os.path.abspath(runner_file)  # noqa: PTH100 - paths are texts in this package
+    layout = Layout(os.path.dirname(path), files or Disk())  # noqa: PTH120 - as above
+    chosen = None if only is None else [os.path.abspath(one) for one in only]  # noqa: PTH100 - as above
+    context = JobContext(layout=layout, environ=environ, catalog=catalog)
+    with collection_paused():
+        return _Loader(path, context, chosen, last_good).load()
+
+
+class _Loader:
+    def __init__(
+        self,
+        runner_path: str,
+        context: JobContext,
+        only: list[str] | None,
+        last_good: LastGood | None,
+    ) -> None:
+        self._runner_path = runner_path
+        self._layout = context.layout
+        self._only = only
+        self._last_good = last_good
+        self._reader = FileReader(context, last_good, None if only is None else self._is_chosen)
+
+    def load(self) -> Workspace:
+        runner = self._reader.read_runner(self._runner_path)
+        paths = self._find_jobs(runner)
+        results = [self._reader.read_job(path, linked=linked) for path, linked in paths.items()]
+        broken = self._settle_names(results)
+        schedules = tuple(self._link(runner, {result.path: result for result in results}))
+        if self._only is None:
+            self._warn_of_idle_tenants(runner, results, broken)
+            self._keep(runner, results)
+        documents = [runner.document, *(result.document for result in results)]
+        return Workspace(
+            root=self._layout.root_path,
+            runner_file=Path(self._runner_path),
+            settings=runner.content.settings,
+            jobs=tuple(result.job for result in results if result.job is not None),
+            broken_jobs=broken,
+            schedules=schedules,
+            tenants=runner.content.tenants,
+            problems=sort_problems(p for document in documents for p in document.finish()),
+            watched=(Path(self._runner_path), *map(Path, paths)),
+        )
+
+    def _is_chosen(self, config: str) -> bool:
+        return self._layout.resolve(config) in (self._only or ())
+
+    def _find_jobs(self, runner: RunnerResult) -> dict[str, bool]:
+        """The paths of the job files, and whether a symbolic link may be on the way to each."""
+        if self._only is not None:
+            return dict.fromkeys(self._only, True)
+        folder = f"{self._layout.root}/{JOBS_FOLDER}"
+        paths = {found.path: found.linked for found in self._layout.files.find(folder)}
+        for document, entry in runner.entries:
+            path = self._layout.resolve(entry.fields.config)
+            if path not in paths and self._is_job_file(document, entry, path):
+                paths[path] = True
+        return paths
+
+    def _is_job_file(self, document: Document, entry: Entry, path: str) -> bool:
+        shown, place = show(entry.fields.config), (*entry.place, "config")
+        if not self._layout.is_inside(path):
+            document.report(problems.OUTSIDE_ROOT, place, path=shown)
+        elif not self._layout.files.is_file(path):
+            document.report(
+                problems.MISSING_FILE, place, what="job file", path=shown, looked=f"`{path}`"
+            )
+        else:
+            return True
+        return False
+
+    def _settle_names(self, results: list[JobResult]) -> tuple[BrokenJob, ...]:
+        """Give each name to one job; what is left without becomes a placeholder.
+
+        Files that did not change come first, then the order of the paths counts: a copy that
+        somebody forgot to rename does not push the original out.
+        """
+        registry = Registry()
+        for result in sorted(results, key=lambda r: not self._reader.is_unchanged(r.document)):
+            clash = registry.find_clash(result.job) if result.job else None
+            if clash:
+                clash.report(result.document)
+                result.job = self._reader.read_older_job(
+                    result.document, result.path, lambda job: registry.find_clash(job) is None
+                )
+            if result.job:
+                registry.take(result.job)
+        return tuple(self._break(r, registry) for r in results if r.job is None)
+
+    def _break(self, result: JobResult, registry: Registry) -> BrokenJob:
+        document = result.document
+        who = registry.make_free(identify(document, result.path, self._layout))
+        found = sort_problems(document.finish())
+        broken = BrokenJob(
+            tenant=who.tenant,
+            name=who.name,
+            asset=who.asset,
+            target_connector=who.target_connector,
+            location=next((p.location for p in found if p.is_error), document.locate(())),
+            problems=found,
+        )
+        registry.take(broken)
+        return broken
+
+    def _link(self, runner: RunnerResult, results: Mapping[str, JobResult]) -> Iterator[Schedule]:
+        """The schedules whose jobs can run."""
+        for document, entry in runner.entries:
+            fields = entry.fields
+            result = results.get(self._layout.resolve(fields.config))
+            if result and result.job:
+                yield Schedule(
+                    name=fields.name,
+                    job_id=result.job.id,
+                    trigger=entry.trigger,
+                    enabled=fields.enabled,
+                    max_concurrent_runs=fields.max_concurrent_runs,
+                    tags=fields.tags or {},
+                    location=document.locate(entry.place),
+                )
+            elif result:
+                place, file = (*entry.place, "config"), result.document.file
+                document.report(problems.BROKEN_TARGET, place, name=fields.name, path=show(file))
+
+    def _warn_of_idle_tenants(
+        self, runner: RunnerResult, results: list[JobResult], broken: tuple[BrokenJob, ...]
+    ) -> None:
+        busy = {job.tenant for job in (*broken, *(r.job for r in results)) if job}
+        for name in runner.content.tenants:
+            if name not in busy:
+                runner.document.report(
+                    problems.IDLE_TENANT,
+                    ("runner", "tenants", name),
+                    on="key",
+                    hint=suggest(name, busy),
+                    name=show(name),
+                    tenants=list_words(busy),
+                )
+
+    def _keep(self, runner: RunnerResult, results: list[JobResult]) -> None:
+        """Remember the files that loaded well; of the others, what was remembered before."""
+        if self._last_good is None:
+            return
+        content = runner.content
+        is_good = runner.document.complete and content.is_sound and not content.broken_entries
+        files = {runner.document: is_good and not runner.document.has_errors}
+        files |= {r.document: bool(r.job and not r.job.stale) for r in results}
+        texts = {
+            document.file: text
+            for document, loaded in files.items()
+            if (text := self._text(document, loaded=loaded)) is not None
+        }
+        try:
+            self._last_good.write(texts)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            path = f"`{self._last_good.path}`"
+            runner.document.report(problems.NOT_KEPT, reason=reason, path=path)
+
+    def _text(self, document: Document, *, loaded: bool) -> str | None:
+        if loaded or self._last_good is None:
+            return document.content.decode()
+        return self._last_good.read(document.file)

@@ -1,0 +1,169 @@
+"""From runner.yaml to settings, tenants and schedule entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.config import names, problems
+from orchestration.config.checks import (
+    check_secrets,
+    check_variables,
+    read_folder,
+    refuse_name,
+)
+from orchestration.config.entries import Entry, check_unique, read_entries
+from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS, RunnerFile
+from orchestration.config.translate import Translator
+from orchestration.config.validation import validate
+from orchestration.config.variables import resolve_references
+from orchestration.domain.workspace import DevService, Settings, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestration.config.document import Document, Place
+    from orchestration.config.files import Layout
+    from orchestration.config.runner_file import Runner
+    from orchestration.config.variables import When
+    from orchestration.domain.events import JsonValue
+
+WHAT = "runner.yaml"
+_STATE_DIRECTORY = ".orchestrate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerContent:
+    """What runner.yaml says. `broken_entries` are the names of entries that are left out for their
+    errors, as far as they can be read. `is_sound` says that nothing but entries is broken.
+    """
+
+    settings: Settings
+    tenants: Mapping[str, Tenant] = field(default_factory=dict[str, Tenant])
+    entries: tuple[Entry, ...] = ()
+    broken_entries: frozenset[str] = frozenset()
+    is_sound: bool = False
+
+
+def read_runner(
+    document: Document,
+    layout: Layout,
+    environ: Mapping[str, str],
+    *,
+    wanted: Callable[[str], bool] | None = None,
+) -> RunnerContent:
+    """What the document says, with the defaults for what is wrong or missing.
+
+    `wanted` tells by their `config` which schedule entries are read; the others are passed over.
+    """
+    default = Settings(state_directory=layout.root_path / _STATE_DIRECTORY)
+    if not document.complete:
+        return RunnerContent(settings=default)
+    check_secrets(document)
+    data = resolve_references(document, _when, environ)
+    data, raw_entries = _take_schedules(data)
+    translator = Translator(document, RunnerFile, what=WHAT, hidden=INACTIVE_RUNNER_FIELDS)
+    file, _ = validate(RunnerFile, data, translator)
+    if file is None:
+        return RunnerContent(settings=default)
+    settings = _read_settings(document, file.runner, layout)
+    tenants = _read_tenants(document, file.runner)
+    _warn_of_idle_fields(document, file.runner)
+    is_sound = not document.has_errors
+    entries, broken = read_entries(document, raw_entries, wanted)
+    return RunnerContent(
+        settings=settings,
+        tenants=tenants,
+        entries=entries,
+        broken_entries=broken,
+        is_sound=is_sound,
+    )
+
+
+def _when(place: Place) -> When:
+    match place:
+        case ("runner", "tenants", _, "env", _) | ("runner", "dev", "services", _, "command", _):
+            return "run"
+        case ("runner", key, *_) if key in INACTIVE_RUNNER_FIELDS:
+            return "never"
+        case _:
+            return "load"
+
+
+def _take_schedules(
+    data: dict[str, JsonValue],
+) -> tuple[dict[str, JsonValue], list[JsonValue]]:
+    """The values without the schedules, and the schedules, which are validated one by one."""
+    runner = data.get("runner")
+    orchestrator = runner.get("orchestrator") if isinstance(runner, dict) else None
+    entries = orchestrator.get("schedules") if isinstance(orchestrator, dict) else None
+    if not (
+        isinstance(runner, dict) and isinstance(orchestrator, dict) and isinstance(entries, list)
+    ):
+        return data, []
+    without: dict[str, JsonValue] = {**orchestrator, "schedules": None}
+    rest: dict[str, JsonValue] = {**runner, "orchestrator": without}
+    return {**data, "runner": rest}, entries
+
+
+def _read_settings(document: Document, runner: Runner, layout: Layout) -> Settings:
+    orchestrator = runner.orchestrator
+    retry = runner.retry
+    return Settings(
+        state_directory=Path(layout.resolve(runner.state_directory)),
+        concurrency_per_tenant=orchestrator.concurrency_per_tenant if orchestrator else 1,
+        max_concurrent_runs=(orchestrator.max_concurrent_runs or None) if orchestrator else None,
+        in_run_retry_limit=timedelta(seconds=retry.in_run_seconds if retry else 60),
+        dev_services=_read_services(document, runner, layout),
+    )
+
+
+def _read_services(document: Document, runner: Runner, layout: Layout) -> tuple[DevService, ...]:
+    entries = (runner.dev.services if runner.dev else None) or []
+    place: Place = ("runner", "dev", "services")
+    check_unique(document, "service", {(*place, i): entry.name for i, entry in enumerate(entries)})
+    return tuple(
+        DevService(
+            name=entry.name,
+            command=tuple(entry.command),
+            working_directory=read_folder(
+                document,
+                (*place, index, "working_directory"),
+                entry.working_directory,
+                layout,
+            ),
+        )
+        for index, entry in enumerate(entries)
+    )
+
+
+def _read_tenants(document: Document, runner: Runner) -> dict[str, Tenant]:
+    default = runner.orchestrator.concurrency_per_tenant if runner.orchestrator else 1
+    tenants: dict[str, Tenant] = {}
+    for name, entry in (runner.tenants or {}).items():
+        place: Place = ("runner", "tenants", name)
+        refusal = names.check_name(name, reserved=names.RESERVED_NAMES)
+        refuse_name(document, place, name, "a tenant", refusal)
+        env = (entry.env if entry else None) or {}
+        check_variables(document, (*place, "env"), env)
+        concurrency = entry.concurrency if entry else 0
+        tenants[name] = Tenant(name=name, concurrency=concurrency or default, env=env)
+    return tenants
+
+
+def _warn_of_idle_fields(document: Document, runner: Runner) -> None:
+    places: dict[Place, str] = {
+        ("runner", key): f"`{key}`"
+        for key in INACTIVE_RUNNER_FIELDS
+        if key in runner.model_fields_set
+    }
+    if runner.mode == "oneshot":
+        places["runner", "mode"] = "`mode: oneshot`"
+    if runner.orchestrator and runner.orchestrator.type == "airflow":
+        places["runner", "orchestrator", "type"] = "`type: airflow`"
+    if places:
+        first = min(places, key=lambda place: document.locate(place, on="key"))
+        keys = ", ".join(places.values())
+        document.report(problems.NOT_ACTED_ON, first, on="key", keys=keys)

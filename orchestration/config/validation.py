@@ -1,0 +1,53 @@
+"""Validates the values of a document against the model of its file, as far as they go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
+
+from orchestration.config.fields import FileModel
+
+if TYPE_CHECKING:
+    from orchestration.config.document import Place
+    from orchestration.config.translate import Translator
+    from orchestration.domain.events import JsonValue
+
+Model = TypeVar("Model", bound=FileModel)
+_MOST_ROUNDS = 5
+
+
+def validate(
+    model: type[Model], data: dict[str, JsonValue], translator: Translator
+) -> tuple[Model | None, frozenset[str]]:
+    """The file as far as it is right, and the keys at its top that hold errors.
+
+    Errors are reported. What is wrong is left out of the result, so that the rest can be checked
+    further and all problems of the file are seen at once. None where nothing is left.
+    """
+    faulty: set[str] = set()
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return model.model_validate(data), frozenset(faulty)
+        except ValidationError as error:
+            if not faulty:
+                translator.report(error)
+            places = [item["loc"] for item in error.errors(include_url=False)]
+            faulty.update(str(place[0]) for place in places if place)
+            for place in places:
+                data = _without(data, place)
+    return None, frozenset(faulty)
+
+
+def _without(data: dict[str, JsonValue], place: Place) -> dict[str, JsonValue]:
+    """A copy without the value at `place`; of a list, all of it goes, and of a missing key, the
+    mapping that lacks it.
+    """
+    if not place:
+        return {}
+    key, rest = str(place[0]), place[1:]
+    inner = data.get(key)
+    copy = {name: value for name, value in data.items() if name != key}
+    if rest and isinstance(inner, dict) and isinstance(rest[0], str) and rest[0] in inner:
+        copy[key] = _without(inner, rest)
+    return copy

@@ -1,0 +1,76 @@
+"""`${NAME}` in files: resolved while loading, or checked and left for the run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from orchestration.config import problems
+from orchestration.config.fields import FromReference
+from orchestration.domain.references import (
+    ReferenceSyntaxError,
+    UnresolvedReferenceError,
+    references,
+    substitute,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestration.config.document import Document, Place
+    from orchestration.domain.events import JsonValue
+
+When = Literal["load", "run", "never"]
+"""When the references of a text are resolved: now, in the process of the run, or not at all."""
+
+_BEGINNING = re.compile(r"\$\{\W?\w{0,40}")
+"""What is shown of a malformed reference: never its default, which may be a secret."""
+
+
+def resolve_references(
+    document: Document, when: Callable[[Place], When], environ: Mapping[str, str]
+) -> dict[str, JsonValue]:
+    """The values of the document with the references resolved that are resolved while loading.
+
+    `when` decides by place. Malformed references, and missing variables of those that are resolved
+    now, are reported and left as they are.
+    """
+    if b"${" not in document.content:
+        return document.data
+    resolver = _Resolver(document, when, environ)
+    return {key: resolver.resolve(value, (key,)) for key, value in document.data.items()}
+
+
+class _Resolver:
+    def __init__(
+        self, document: Document, when: Callable[[Place], When], environ: Mapping[str, str]
+    ) -> None:
+        self._document = document
+        self._when = when
+        self._environ = environ
+
+    def resolve(self, value: JsonValue, place: Place) -> JsonValue:
+        match value:
+            case dict():
+                return {key: self.resolve(item, (*place, key)) for key, item in value.items()}
+            case list():
+                return [self.resolve(item, (*place, i)) for i, item in enumerate(value)]
+            case str() if "${" in value:
+                return self._resolve_text(value, place)
+            case _:
+                return value
+
+    def _resolve_text(self, text: str, place: Place) -> str:
+        when = self._when(place)
+        try:
+            if when == "load":
+                return FromReference(substitute(text, self._environ.get))
+            if when == "run":
+                references(text)
+        except ReferenceSyntaxError as error:
+            shown = _BEGINNING.match(text, error.position)
+            text_shown = shown[0] if shown else "${"
+            self._document.report(problems.BAD_REFERENCE, place, text=text_shown)
+        except UnresolvedReferenceError as error:
+            self._document.report(problems.MISSING_VARIABLE, place, name=error.name)
+        return text
