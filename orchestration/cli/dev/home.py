@@ -1,0 +1,153 @@
+"""The files of `orchestrate dev`: its folders, `dagster.yaml`, who is running, and the lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestration.cli.dev.services import render_workspace_file
+from orchestration.cli.errors import InstanceRunningError, NoInstanceError
+from orchestration.defs.instance import is_generated, render_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import BinaryIO
+
+_LONGEST_SOCKET_PATH: Final = 100
+"""A Unix socket's path has room for 104 bytes on macOS and 108 on Linux."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where things are below `state`, the state directory of the workspace.
+
+    `dagster` is DAGSTER_HOME. `socket` is the code server's.
+    """
+
+    state: Path
+    dagster: Path
+    socket: Path
+
+    @property
+    def logs(self) -> Path:
+        """The folder with one log file a process."""
+        return self.state / "logs"
+
+    @property
+    def workspace_file(self) -> Path:
+        """The `workspace.yaml` that UI and daemon are given."""
+        return self.state / "workspace.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A running `orchestrate dev`, as other commands find it."""
+
+    pid: int
+    url: str
+    socket: str
+
+
+def find_home(state: Path, environ: Mapping[str, str]) -> Home:
+    """The places of a workspace with that state directory; DAGSTER_HOME decides where it is set."""
+    named = environ.get("DAGSTER_HOME")
+    socket = state / "code-server.sock"
+    if len(os.fsencode(socket)) > _LONGEST_SOCKET_PATH:
+        socket = Path(tempfile.mkdtemp(prefix="orchestrate-")) / socket.name
+    return Home(
+        state=state,
+        dagster=Path(named).expanduser().absolute() if named else state / "dagster",
+        socket=socket,
+    )
+
+
+def write_files(home: Home) -> str | None:
+    """Writes what Dagster reads, and makes the folders.
+
+    A `dagster.yaml` that somebody else wrote is kept; the text that is returned then says so.
+    """
+    home.logs.mkdir(parents=True, exist_ok=True)
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    home.socket.unlink(missing_ok=True)
+    home.workspace_file.write_text(render_workspace_file(home.socket), encoding="utf-8")
+    path = home.dagster / "dagster.yaml"
+    if path.exists() and not is_generated(path.read_text(encoding="utf-8")):
+        return f"{path} is not ours and is used as it is; the limits of runner.yaml need the run_coordinator that `orchestrate dev` would have written"
+    path.write_text(render_instance(home.state), encoding="utf-8")
+    return None
+
+
+@contextmanager
+def claim(state: Path) -> Generator[None]:
+    """Makes this process the one `orchestrate dev` of the workspace for as long as the block runs.
+
+    Raises:
+        InstanceRunningError: another process is it already.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with _open_lock(state) as lock:
+        if not _take(lock):
+            other = _read_record(state)
+            where = f", at {other.url} in process {other.pid}" if other else ""
+            raise InstanceRunningError(
+                f"`orchestrate dev` runs for this workspace already{where}",
+                help="use that one, or stop it first; two schedulers would start every run twice",
+            )
+        try:
+            yield
+        finally:
+            _record_file(state).unlink(missing_ok=True)
+
+
+def write_record(state: Path, instance: Instance) -> None:
+    """Lets other commands find this instance; `claim` removes it at its end."""
+    fields = {"pid": instance.pid, "url": instance.url, "socket": instance.socket}
+    _record_file(state).write_text(json.dumps(fields), encoding="utf-8")
+
+
+def find_instance(state: Path) -> Instance:
+    """The `orchestrate dev` that runs for this state directory.
+
+    Raises:
+        NoInstanceError: none runs, or it is just starting; a record that was left behind by one
+            that was killed does not count.
+    """
+    if state.is_dir():
+        with _open_lock(state) as lock:
+            running = None if _take(lock) else _read_record(state)
+        if running:
+            return running
+    raise NoInstanceError(
+        f"no `orchestrate dev` is running with the state directory `{state}`",
+        help="start it with `orchestrate dev`; it reads the files as they are then",
+    )
+
+
+def _open_lock(state: Path) -> BinaryIO:
+    return (state / "dev.lock").open("ab")
+
+
+def _take(lock: BinaryIO) -> bool:
+    """Whether the lock is ours now; the system gives it back when this process ends or closes it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _record_file(state: Path) -> Path:
+    return state / "dev.json"
+
+
+def _read_record(state: Path) -> Instance | None:
+    try:
+        return Instance(**json.loads(_record_file(state).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

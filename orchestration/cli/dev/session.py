@@ -1,0 +1,157 @@
+"""One `orchestrate dev` from start to stop: processes, screen, reloads, and the way out."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from orchestration.cli.dev.processes import Process, stop_all
+from orchestration.cli.dev.screen import Event, format_event, run_event
+from orchestration.cli.dev.ui import UiUnreachableError
+from orchestration.cli.errors import ServiceDiedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from orchestration.cli.dev.services import Service
+    from orchestration.cli.dev.ui import Ui
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_START_SECONDS: Final = 180
+_STEP_SECONDS: Final = 0.1
+_RUNS_SECONDS: Final = 2.0
+
+
+class StopRequests:
+    """Counts the signals that ask to stop: the first is polite, the second is in a hurry.
+
+    The handler does nothing but count, since it may run in the middle of anything.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def listen(self) -> None:
+        """Takes the signals over, for the rest of the life of this process."""
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self.number += 1
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The user wants to stop."""
+
+
+class Session:
+    """The processes of one `orchestrate dev`, and the threads that watch over files and runs."""
+
+    def __init__(
+        self,
+        *,
+        logs: Path,
+        environ: Mapping[str, str],
+        requests: StopRequests,
+        echo: Callable[[str], None],
+    ) -> None:
+        self._logs = logs
+        self._environ = environ
+        self._requests = requests
+        self._echo = echo
+        self._processes: list[Process] = []
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(thread_name_prefix="dev")
+        self._work: list[Future[None]] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the processes, in the order of their start."""
+        return tuple(process.name for process in self._processes)
+
+    def start(self, service: Service) -> None:
+        """Starts the service under guard, with a log file of its name."""
+        log = self._logs / f"{service.name}.log"
+        self._processes.append(Process(service, log=log, environ=self._environ))
+
+    def wait_until(self, condition: Callable[[], bool], *, what: str) -> None:
+        """Returns once the condition holds.
+
+        Raises:
+            Stopped: the user has asked for it.
+            ServiceDiedError: a process has ended, or it takes too long.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not condition():
+            self._look_around()
+            if time.monotonic() > deadline:
+                raise ServiceDiedError(
+                    f"{what} is not ready after {_START_SECONDS} seconds",
+                    help=f"see the logs in {self._logs}",
+                )
+            time.sleep(_STEP_SECONDS)
+
+    def in_background(self, events: Callable[[threading.Event], Iterable[Event]]) -> None:
+        """Tells the events that the function yields, from a thread, until the session stops."""
+        self._work.append(self._threads.submit(self._tell_all, events))
+
+    def run(self) -> None:
+        """Returns never; raises `Stopped` or `ServiceDiedError` when it is over."""
+        while True:
+            self._look_around()
+            time.sleep(_STEP_SECONDS)
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Writes the events, with the time of day."""
+        for event in events:
+            self._echo(format_event(datetime.now().astimezone(), event))
+
+    def stop(self) -> list[str]:
+        """Stops everything; returns the names of the processes that had to be abandoned."""
+        self._stopping.set()
+        before = self._requests.number
+        left = stop_all(self._processes, hurry=lambda: self._requests.number > before)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return left
+
+    def _look_around(self) -> None:
+        if self._requests.number:
+            raise Stopped
+        for process in self._processes:
+            ending = process.ended()
+            if ending is not None:
+                raise _died(process, ending)
+        for work in self._work:
+            if work.done():
+                work.result()
+
+    def _tell_all(self, events: Callable[[threading.Event], Iterable[Event]]) -> None:
+        for event in events(self._stopping):
+            self.tell([event])
+
+
+def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterable[Event]:
+    """An event for each run that ends from now on."""
+    since = time.time()
+    seen: set[str] = set()
+    while not stop.wait(_RUNS_SECONDS):
+        try:
+            runs = [run for run in ui.finished_runs(since) if run.run_id not in seen]
+        except UiUnreachableError:
+            continue  # busy or being stopped; a UI that has ended is noticed by its process
+        for run in runs:
+            seen.add(run.run_id)
+            since = max(since, run.updated_at)
+            yield run_event(run, url)
+
+
+def _died(process: Process, ending: str) -> ServiceDiedError:
+    return ServiceDiedError(
+        f"the process `{process.name}` ended ({ending}), so everything was stopped",
+        help=f"its log is {process.log}; it ends with\n\n{process.tail()}",
+    )

@@ -1,0 +1,125 @@
+"""Asks the running UI over HTTP: whether it answers, what it has loaded, and which runs ended."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT_SECONDS: Final = 10
+_LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
+  loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+_RUNS = """query($since: Float!) { runsOrError(limit: 50, filter: {
+    updatedAfter: $since, statuses: [SUCCESS, FAILURE, CANCELED]}) { ... on Runs { results {
+  runId jobName status startTime endTime updateTime tags { key value }
+  assetMaterializations { metadataEntries {
+    label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } } } } } }"""
+
+
+class UiUnreachableError(Exception):
+    """The UI does not answer, or not with what was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run that has ended. `subject` is the job's `tenant/name`, or else the Dagster job.
+
+    `outcome` is succeeded, partial, failed or cancelled; `rows` is the size of the table after it.
+    """
+
+    run_id: str
+    subject: str
+    outcome: str
+    updated_at: float
+    seconds: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ui:
+    """The UI that listens on `host` and `port`."""
+
+    host: str
+    port: int
+
+    def answers(self) -> bool:
+        """Whether the UI can be opened now."""
+        try:
+            self._request("GET", "/server_info", None)
+        except UiUnreachableError:
+            return False
+        return True
+
+    def has_loaded(self) -> bool:
+        """Whether the UI shows the code location, with definitions or with their error."""
+        try:
+            workspace = self._query(_LOCATION, {})["workspaceOrError"]
+        except UiUnreachableError:
+            return False
+        entries = workspace.get("locationEntries", [])
+        return bool(entries) and all(_is_loaded(entry) for entry in entries)
+
+    def finished_runs(self, since: float) -> list[FinishedRun]:
+        """The runs that ended after `since` (seconds of the Unix epoch), first ended first.
+
+        Raises:
+            UiUnreachableError: the UI does not answer.
+        """
+        found = self._query(_RUNS, {"since": since})["runsOrError"].get("results", [])
+        return sorted(map(parse_run, found), key=lambda run: run.updated_at)
+
+    def _query(self, query: str, variables: Mapping[str, float]) -> Mapping[str, Any]:
+        body = json.dumps({"query": query, "variables": variables})
+        reply = self._request("POST", "/graphql", body)
+        if not reply.get("data"):
+            raise UiUnreachableError(str(reply))
+        return reply["data"]
+
+    def _request(self, method: str, path: str, body: str | None) -> Mapping[str, Any]:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT_SECONDS)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UiUnreachableError(str(error)) from error
+        finally:
+            connection.close()
+
+
+def parse_run(run: Mapping[str, Any]) -> FinishedRun:
+    """The run that one entry of the GraphQL answer describes."""
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    facts = [entry for event in run["assetMaterializations"] for entry in event["metadataEntries"]]
+    found = {fact["label"]: fact.get("text", fact.get("intValue")) for fact in facts}
+    named = "tenant" in tags and "job_name" in tags
+    times = (run["startTime"], run["endTime"])
+    return FinishedRun(
+        run_id=run["runId"],
+        subject=f"{tags['tenant']}/{tags['job_name']}" if named else run["jobName"],
+        outcome=_outcome(run["status"], found.get("status")),
+        updated_at=run["updateTime"],
+        seconds=times[1] - times[0] if all(times) else None,
+        rows=found.get("dagster/row_count"),
+    )
+
+
+def _outcome(status: str, reported: object) -> str:
+    match status:
+        case "SUCCESS":
+            return "partial" if reported == "partial" else "succeeded"
+        case "CANCELED":
+            return "cancelled"
+        case _:
+            return "failed"
+
+
+def _is_loaded(entry: Mapping[str, Any]) -> bool:
+    """A server that cannot be reached yet shows as an error, which goes away by itself."""
+    result = entry["locationOrLoadError"]
+    if entry["loadStatus"] != "LOADED" or result is None:
+        return False
+    return "DagsterUserCodeUnreachableError" not in result.get("message", "")

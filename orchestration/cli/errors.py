@@ -1,0 +1,47 @@
+"""Errors that only the command line can meet."""
+
+from __future__ import annotations
+
+from orchestration.errors import OrchestrationError
+
+
+class PathNotFoundError(OrchestrationError):
+    """A path on the command line does not exist, or is no part of the workspace."""
+
+    code = "ORC620"
+
+
+class PortInUseError(OrchestrationError):
+    """Another process listens on the port that the UI should have."""
+
+    code = "ORC621"
+
+
+class RemoteHostError(OrchestrationError):
+    """The UI was asked to listen on an address that other machines can reach."""
+
+    code = "ORC622"
+
+
+class NoInstanceError(OrchestrationError):
+    """No `orchestrate dev` runs for this workspace."""
+
+    code = "ORC623"
+
+
+class InstanceRunningError(OrchestrationError):
+    """An `orchestrate dev` runs for this workspace already."""
+
+    code = "ORC624"
+
+
+class ServiceDiedError(OrchestrationError):
+    """A process of `orchestrate dev` ended by itself, or did not become ready."""
+
+    code = "ORC625"
+
+
+class ReloadError(OrchestrationError):
+    """The code server has the files, but does not accept what they say."""
+
+    code = "ORC626"

@@ -1,0 +1,95 @@
+"""The page `docs/reference/cli.md`, made from the commands themselves.
+
+`python -m orchestration.cli.reference > docs/reference/cli.md` writes it anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.common import ExampleCommand
+from orchestration.cli.group import COMMANDS, cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_HEAD = """\
+# The command `orchestrate`
+
+<!-- Made by `python -m orchestration.cli.reference`; do not edit. -->
+"""
+_TAIL = """\
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | good; for `run`: succeeded; for `dev`: stopped by the user |
+| 1 | `run`: partial success; `validate --strict`: warnings only |
+| 2 | wrong input, or errors in the files; for `run`: failed or timed out |
+| 3 | a bug in orchestrate; the traceback is in the file that the message names |
+| 130, 143 | stopped by SIGINT (Ctrl-C) or SIGTERM |
+
+## Environment variables
+
+| variable | meaning |
+| --- | --- |
+| `ORCHESTRATE_RUNNER` | the runner.yaml to use where `--runner` is not given; every child process has it |
+| `DAGSTER_HOME` | the folder of the Dagster instance, in place of `.orchestrate/dagster`; a `dagster.yaml` of your own in it is kept |
+| `NO_COLOR` | any value: no colours |
+| `TRACEPARENT` | `run` hands it on to the job, so that its traces join the caller's |
+
+## Shell completion
+
+Commands, options and the ids of jobs are completed once the shell has read the script that click
+makes. Add the line of your shell to its start-up file:
+
+```
+eval "$(_ORCHESTRATE_COMPLETE=bash_source orchestrate)"         # ~/.bashrc
+eval "$(_ORCHESTRATE_COMPLETE=zsh_source orchestrate)"          # ~/.zshrc
+_ORCHESTRATE_COMPLETE=fish_source orchestrate | source          # ~/.config/fish/config.fish
+```
+"""
+
+
+def render_reference() -> str:
+    """The text of the page."""
+    root = click.Context(cli, info_name="orchestrate", **cli.context_settings)
+    parts = [_HEAD, *_describe(cli, root, cli.examples)]
+    for name in COMMANDS:
+        command = cli.get_command(root, name)
+        if isinstance(command, ExampleCommand):
+            context = click.Context(command, parent=root, info_name=name)
+            parts += [f"## orchestrate {name}\n", *_describe(command, context, command.examples)]
+    return "\n".join([*parts, _TAIL])
+
+
+def _describe(
+    command: click.Command, context: click.Context, examples: Sequence[str]
+) -> Iterator[str]:
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"```\n{context.command_path} {usage}\n```\n"
+    yield f"{_paragraphs(command.help or '')}\n"
+    options = [
+        record
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context))
+    ]
+    yield "| option | meaning |\n| --- | --- |"
+    yield "".join(f"| `{names}` | {_cell(text)} |\n" for names, text in options)
+    yield "Examples:\n\n```\n" + "\n".join(examples) + "\n```\n"
+
+
+def _paragraphs(text: str) -> str:
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_reference())

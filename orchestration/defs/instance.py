@@ -1,0 +1,67 @@
+"""The `dagster.yaml` of the embedded instance, as text. Imports no Dagster."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestration.defs.index import INDEX_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARK = "# Written by orchestrate."
+
+_TEXT = """\
+{mark} Edits are overwritten; to keep a file of your own, delete this line.
+
+telemetry: {{enabled: false}}
+nux: {{enabled: false}}
+
+# Puts the tags of tenant and job on every run, and serves the limits of runner.yaml live.
+run_coordinator:
+  module: orchestration.defs.coordinator
+  class: OrchestrationRunCoordinator
+  config:
+    index_file: {index_file}
+    dequeue_interval_seconds: 1
+    # A run that is due while the files are being reloaded waits, and is not failed.
+    max_user_code_failure_retries: 10
+    user_code_failure_retry_delay: 10
+
+concurrency:
+  pools: {{granularity: run}}
+
+# Ends runs whose worker died, and gives their slots back.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  cancel_timeout_seconds: 180
+  poll_interval_seconds: 15
+  free_slots_after_run_end_seconds: 60
+
+# Failing jobs are repeated by their own retry_config; this is for workers that crashed.
+run_retries:
+  enabled: true
+  max_retries: 0
+  retry_on_asset_or_op_failure: false
+
+schedules: {{use_threads: true, num_workers: 8}}
+sensors: {{use_threads: true, num_workers: 4}}
+
+retention:
+  schedule:
+    purge_after_days: {{skipped: 7, success: 90, failure: 90}}
+  sensor:
+    purge_after_days: {{skipped: 3, success: 30, failure: 90}}
+"""
+
+
+def render_instance(state_directory: Path) -> str:
+    """The text of `dagster.yaml`; runs, events and logs lie beside it, in SQLite."""
+    return _TEXT.format(mark=MARK, index_file=json.dumps(str(state_directory / INDEX_NAME)))
+
+
+def is_generated(text: str) -> bool:
+    """Whether the text of a `dagster.yaml` is ours to overwrite."""
+    return text.startswith(MARK)

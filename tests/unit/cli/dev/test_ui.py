@@ -1,0 +1,57 @@
+import pytest
+
+from orchestration.cli.dev.ui import FinishedRun, parse_run
+
+RUN = {
+    "runId": "r1",
+    "jobName": "acme",
+    "status": "SUCCESS",
+    "startTime": 100.0,
+    "endTime": 101.5,
+    "updateTime": 102.0,
+    "tags": [{"key": "tenant", "value": "acme"}, {"key": "job_name", "value": "orders"}],
+    "assetMaterializations": [
+        {
+            "metadataEntries": [
+                {"label": "status", "text": "success"},
+                {"label": "dagster/row_count", "intValue": 28257},
+                {"label": "cpu_seconds"},
+            ]
+        }
+    ],
+}
+FINISHED = FinishedRun(
+    run_id="r1",
+    subject="acme/orders",
+    outcome="succeeded",
+    updated_at=102.0,
+    seconds=1.5,
+    rows=28257,
+)
+
+
+def test_a_run_is_named_by_its_job_with_rows_and_duration():
+    assert parse_run(RUN) == FINISHED
+
+
+def test_a_run_that_never_started_and_has_no_tags_is_named_by_the_dagster_job():
+    run = {**RUN, "tags": [], "startTime": None, "assetMaterializations": [], "status": "FAILURE"}
+
+    assert parse_run(run) == FinishedRun(
+        run_id="r1", subject="acme", outcome="failed", updated_at=102.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "reported", "outcome"),
+    [
+        ("SUCCESS", "success", "succeeded"),
+        ("SUCCESS", "partial", "partial"),
+        ("FAILURE", "failure", "failed"),
+        ("CANCELED", "failure", "cancelled"),
+    ],
+)
+def test_the_outcome_is_what_the_job_reported(status, reported, outcome):
+    facts = [{"metadataEntries": [{"label": "status", "text": reported}]}]
+
+    assert parse_run({**RUN, "status": status, "assetMaterializations": facts}).outcome == outcome
