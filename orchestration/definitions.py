@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dagster.components.definitions import lazy_repository
 
-from orchestration.config import LastGood, find_runner_file, load_workspace, schedule_enabled
+from orchestration.config import LastGood, ScheduleGate, find_runner_file, load_workspace
 from orchestration.connectors.registry import CATALOG
 from orchestration.defs.assemble import build_contents, build_definitions
 from orchestration.defs.index import INDEX_NAME, build_index, read_index, write_index
@@ -33,13 +33,18 @@ _INDEX_VARIABLE = "ORCHESTRATE_INDEX"
 class CodeLocation:
     """The workspace of one `runner.yaml` in Dagster's terms, loaded when Dagster asks.
 
-    `environ` is read for references in the files. Loading the whole sets `ORCHESTRATE_INDEX` in it,
+    `environ` is read for references in the files; `gate` says whether a schedule is enabled in the
+    file now. Loading the whole sets `ORCHESTRATE_INDEX` in it,
     so that the run workers that this process starts find what has been loaded here.
     """
 
     runner_file: Path
     environ: MutableMapping[str, str]
+    gate: ScheduleGate = field(init=False)
     _loaded: Workspace | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = ScheduleGate(self.runner_file, self.environ)
 
     def repository(self) -> WorkspaceRepository:
         """The repository, with nothing loaded yet."""
@@ -68,12 +73,8 @@ class CodeLocation:
             self.runner_file,
             environ=self.environ,
             catalog=CATALOG,
-            last_good=LastGood(self.runner_file.parent),
+            last_good=LastGood.of(self.runner_file, self.environ),
         )
-
-    def gate(self, schedule: str) -> bool | None:
-        """Whether the file says now that the schedule of that name is enabled."""
-        return schedule_enabled(self.runner_file, schedule)
 
     def _restrict(self, paths: set[tuple[str, ...]]) -> Workspace | None:
         if self._loaded is not None:

@@ -1,4 +1,8 @@
-"""The tags that carry a job's identity through Dagster: on assets, on jobs and on every run."""
+"""The tags that carry a job's identity through Dagster: on assets, on jobs and on every run.
+
+Runs are counted under tags of their own, one a tenant and one a job, since a run may cover several
+of them. They begin with Dagster's prefix for tags that the UI does not show.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ MAX_RUNTIME: Final = "dagster/max_runtime"
 
 def tenant_slot(tenant: str) -> str:
     """The tag key under which the runs of a tenant are counted, also when a run has several."""
-    return f"orchestration/tenant/{tenant}"
+    return f".dagster/orchestration/tenant/{tenant}"
 
 
 def job_slot(job_id: str) -> str:
     """The tag key under which the runs of the job `tenant/name` are counted."""
-    return f"orchestration/job/{job_id}"
+    return f".dagster/orchestration/job/{job_id}"
 
 
 def job_tags(job: Job) -> dict[str, str]:

@@ -86,8 +86,8 @@ def test_a_run_from_the_ui_carries_its_tenant(instance, tmp_path, tenant):
 
     assert tags["tenant"] == tenant
     assert tags["job_name"] == "job_3"
-    assert tags[f"orchestration/tenant/{tenant}"] == "1"
-    assert tags[f"orchestration/job/{tenant}/job_3"] == "1"
+    assert tags[f".dagster/orchestration/tenant/{tenant}"] == "1"
+    assert tags[f".dagster/orchestration/job/{tenant}/job_3"] == "1"
 
 
 def test_a_run_over_three_tenants_counts_against_all_three(instance, tmp_path):
@@ -96,8 +96,8 @@ def test_a_run_over_three_tenants_counts_against_all_three(instance, tmp_path):
 
     tags = submit(instance, space, *(f"{tenant}/job_0" for tenant in TENANTS))
 
-    assert {key for key in tags if key.startswith("orchestration/tenant/")} == {
-        f"orchestration/tenant/{tenant}" for tenant in TENANTS
+    assert {key for key in tags if key.startswith(".dagster/orchestration/tenant/")} == {
+        f".dagster/orchestration/tenant/{tenant}" for tenant in TENANTS
     }
 
 
@@ -108,7 +108,12 @@ def test_limits_follow_the_index_without_a_restart(instance, tmp_path):
         write_index(build_index(workspace(tmp_path, concurrency=concurrency)), path)
         config = instance.get_concurrency_config().run_queue_config
         limits = {limit["key"]: limit["limit"] for limit in config.tag_concurrency_limits}
-        seen.append((limits["orchestration/tenant/globex"], limits["orchestration/tenant/acme"]))
+        seen.append(
+            (
+                limits[".dagster/orchestration/tenant/globex"],
+                limits[".dagster/orchestration/tenant/acme"],
+            )
+        )
 
     assert seen == [(2, 1), (5, 1)]
     assert config.max_concurrent_runs == 12

@@ -13,8 +13,8 @@ def test_a_run_of_one_job_gets_its_tags_and_counts_against_its_tenant_and_itself
         "tenant": "globex",
         "job_name": "job_2",
         "connector_type": "command",
-        "orchestration/tenant/globex": "1",
-        "orchestration/job/globex/job_2": "1",
+        ".dagster/orchestration/tenant/globex": "1",
+        ".dagster/orchestration/job/globex/job_2": "1",
     }
 
 
@@ -26,23 +26,23 @@ def test_a_run_of_three_tenants_counts_against_each_of_them(make_workspace):
         "tenant": "acme,globex,initech",
         "job_name": "job_0",
         "connector_type": "command",
-        "orchestration/tenant/acme": "1",
-        "orchestration/tenant/globex": "1",
-        "orchestration/tenant/initech": "1",
-        "orchestration/job/acme/job_0": "1",
-        "orchestration/job/globex/job_0": "1",
-        "orchestration/job/initech/job_0": "1",
+        ".dagster/orchestration/tenant/acme": "1",
+        ".dagster/orchestration/tenant/globex": "1",
+        ".dagster/orchestration/tenant/initech": "1",
+        ".dagster/orchestration/job/acme/job_0": "1",
+        ".dagster/orchestration/job/globex/job_0": "1",
+        ".dagster/orchestration/job/initech/job_0": "1",
     }
 
 
 def test_tags_that_a_run_already_has_are_kept(make_workspace):
     entry = build_index(make_workspace()).jobs["acme/job_0"]
-    present = {"job_name": "by hand", "orchestration/tenant/acme": "1"}
+    present = {"job_name": "by hand", ".dagster/orchestration/tenant/acme": "1"}
 
     added = run_tags([entry], present)
 
     assert "job_name" not in added
-    assert "orchestration/tenant/acme" not in added
+    assert ".dagster/orchestration/tenant/acme" not in added
     assert added["tenant"] == "acme"
 
 
@@ -75,7 +75,7 @@ def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_sched
     limits = build_index(workspace).limits
 
     assert {key: limit for key, limit in limits.items() if limit > 1} == {
-        "orchestration/tenant/globex": 4,
-        "orchestration/job/acme/job_0": 3,
+        ".dagster/orchestration/tenant/globex": 4,
+        ".dagster/orchestration/job/acme/job_0": 3,
     }
     assert len(limits) == 3 + 15
