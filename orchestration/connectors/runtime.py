@@ -1,0 +1,171 @@
+"""Carries out an order: what is there, what is new, load it, say what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from orchestration.connectors.checkpoint import (
+    CHECKPOINT,
+    RESOURCE,
+    differences,
+    method_of,
+    parse_checkpoint,
+)
+from orchestration.connectors.errors import OptionsError
+from orchestration.connectors.events import emit_new_columns, emit_reading, emit_writing
+from orchestration.connectors.names import pipeline_name
+from orchestration.connectors.registry import find_connector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from orchestration.connectors.checkpoint import Checkpoint, Method
+    from orchestration.connectors.events import Emitter, Tally, Written
+    from orchestration.connectors.order import Order
+    from orchestration.connectors.pipeline import Loaded
+    from orchestration.connectors.registry import Role
+    from orchestration.connectors.source import Plan, Source
+    from orchestration.connectors.target import History, Target
+    from orchestration.domain.job import ConnectorEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """The two ends of a job, with validated options."""
+
+    source: Source
+    target: Target
+    method: Method
+
+
+def make_ends(order: Order) -> tuple[Ends, tuple[BaseModel, BaseModel]]:
+    """The two ends that the order names, and their options.
+
+    Raises:
+        ConnectorUnavailableError: there is no such connector.
+        OptionsError: its options are wrong.
+    """
+    source, source_options = _connector("source", order.source)
+    target, target_options = _connector("target", order.target)
+    ends = Ends(
+        source=source.source(source_options, order.working_directory),
+        target=target.target(target_options, order),
+        method=method_of(order.source.connector, source_options),
+    )
+    return ends, (source_options, target_options)
+
+
+def _connector(role: Role, end: ConnectorEnd) -> tuple[Any, Any]:
+    connector = find_connector(role, end.connector)
+    try:
+        return connector.load(), connector.options_model().model_validate(dict(end.options))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join((role, *map(str, first["loc"])))
+        raise OptionsError(
+            f"`{where}`: {first['msg'].removeprefix('Value error, ')}",
+            help=f"the options of `{end.connector}` stand in docs/reference/connectors.md",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An order under way; `tally` is what it counts."""
+
+    order: Order
+    ends: Ends
+    emitter: Emitter
+    tally: Tally
+
+    @property
+    def pipeline(self) -> str:
+        """The name under which dlt knows the job."""
+        return pipeline_name(self.order.job)
+
+
+def carry_out(run: Run) -> Written | None:
+    """Brings the target up to date, and emits what was read and written.
+
+    Returns what the table holds, None if there is no table for want of records.
+
+    Raises:
+        OrchestrationError: nothing was changed in the target.
+    """
+    last = _start_from(run, run.ends.target.history(run.pipeline))
+    plan = run.ends.source.plan(last)
+    loaded = None if plan.nothing_new else _load(run, plan, last)
+    written = loaded.written if loaded else run.ends.target.written()
+    _note_unchanged(run, plan)
+    emit_reading(run.emitter, run.tally)
+    if loaded and loaded.new_columns:
+        emit_new_columns(run.emitter, run.ends.target.label, loaded.new_columns)
+    if written:
+        emit_writing(run.emitter, written)
+    if loaded:
+        run.emitter.emit("checkpoint_saved", {"load_id": loaded.load_id})
+    return written
+
+
+def _load(run: Run, plan: Plan, last: Checkpoint | None) -> Loaded | None:
+    from orchestration.connectors.pipeline import Load, load
+
+    return load(
+        Load(
+            pipeline=run.pipeline,
+            source=run.ends.source,
+            plan=plan,
+            target=run.ends.target,
+            method=run.ends.method,
+            last=last,
+            scratch=run.order.state_directory / "load",
+            tally=run.tally,
+            emitter=run.emitter,
+        )
+    )
+
+
+def _note_unchanged(run: Run, plan: Plan) -> None:
+    run.tally.files_unchanged = plan.unchanged
+    for file, records in plan.rejected_earlier.items():
+        run.tally.earlier += records
+        run.emitter.rejected_earlier(file, records)
+
+
+def _start_from(run: Run, history: History) -> Checkpoint | None:
+    """The checkpoint to go on from; None to start over with an empty table.
+
+    Raises:
+        OptionsError: going on would double records, or destroy what is not ours.
+    """
+    if run.order.full_refresh:
+        return None
+    last = _checkpoint(history.state, run.pipeline)
+    target = run.ends.target
+    if last is None or (last.table and last.table != target.table):
+        if history.table_exists:
+            raise OptionsError(
+                f"the table `{target.label}` is there, but not from this job",
+                help="name another `table`, or replace it with `orchestrate run --full-refresh`",
+            )
+        return None
+    changed = differences(last.method, run.ends.method)
+    if changed:
+        raise OptionsError(
+            f"the job loaded `{target.label}` in another way: {', '.join(changed)}",
+            help="load everything again with `orchestrate run --full-refresh`, or change it back",
+        )
+    lost = last.table and not history.table_exists
+    return None if lost else last
+
+
+def _checkpoint(state: Mapping[str, Any] | None, name: str) -> Checkpoint | None:
+    if state is None:
+        return None
+    resources = state.get("sources", {}).get(name, {}).get("resources", {})
+    raw = resources.get(RESOURCE, {}).get(CHECKPOINT)
+    return parse_checkpoint(raw) if raw else None

@@ -1,0 +1,51 @@
+"""Parquet files: passed through as Arrow tables."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from orchestration.connectors.errors import SourceError
+from orchestration.connectors.files import FileSource
+from orchestration.connectors.options import FileOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from orchestration.connectors.source import Reading, SourceFile
+
+    Table = Any  # of pyarrow
+
+_ROWS = 65_536
+
+
+class ParquetOptions(FileOptions):
+    """Options of the source `parquet`."""
+
+
+def source(options: ParquetOptions, folder: Path) -> FileSource:
+    """The rows of Parquet files."""
+    return FileSource(options, folder, _read)
+
+
+def _read(files: Sequence[SourceFile], reading: Reading) -> Iterator[tuple[SourceFile, Table]]:
+    from orchestration.connectors.columns import conform
+
+    for file in files:
+        for table in _tables(file):
+            yield file, conform(table, reading.known_type)
+
+
+def _tables(file: SourceFile) -> Iterator[Table]:
+    from orchestration.connectors.arrow import pa
+
+    pq: Any = import_module("pyarrow.parquet")
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            for batch in parquet.iter_batches(_ROWS):
+                yield pa.Table.from_batches([batch])
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(
+            f"`{file.name}` cannot be read: {error}", help="is it a whole Parquet file?"
+        ) from error

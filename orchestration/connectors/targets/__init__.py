@@ -1,0 +1,1 @@
+"""Where data goes: one module a target connector."""
