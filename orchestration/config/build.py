@@ -26,8 +26,6 @@ from orchestration.config.secrets import HIDDEN, is_secret_key
 from orchestration.config.syntax import find_glued_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from yaml import CSafeLoader
     from yaml.events import Event
 
@@ -84,15 +82,6 @@ class Builder:
         self._documents = 0
         self._count = 0
         self._limit = len(document.content) + MAX_EXTRA_VALUES
-        self._handlers: dict[type[Event], Callable[..., None]] = {
-            ScalarEvent: self._scalar,
-            MappingStartEvent: self._start_mapping,
-            SequenceStartEvent: self._start_list,
-            MappingEndEvent: self._end,
-            SequenceEndEvent: self._end,
-            AliasEvent: self._alias,
-            DocumentStartEvent: self._start_document,
-        }
 
     def read(self, parser: CSafeLoader) -> None:
         """Read all events.
@@ -101,13 +90,28 @@ class Builder:
             StopError: the rest cannot be used.
             YAMLError: of the parser.
         """
-        handlers = self._handlers
         while (event := parser.get_event()) is not None:
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(event)
+            if type(event) is ScalarEvent:  # the common case, without a detour
+                self._scalar(event)
+            else:
+                self._take(event)
         if not self._documents:
-            self._document.report(problems.EMPTY, what=self._what)
+            self._document.report(problems.EMPTY)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case MappingStartEvent():
+                self._start_mapping(event)
+            case SequenceStartEvent():
+                self._start_list(event)
+            case MappingEndEvent() | SequenceEndEvent():
+                self._end(event)
+            case AliasEvent():
+                self._alias(event)
+            case DocumentStartEvent():
+                self._start_document(event)
+            case _:
+                pass
 
     def _start_document(self, event: DocumentStartEvent) -> None:
         self._documents += 1
@@ -229,13 +233,13 @@ class Builder:
 
     def _report_trap(self, event: ScalarEvent, trap: Trap) -> None:
         text, rule = event.value, trap.rule
-        first, meant = trap.first, trap.meant
+        first, second, meant = trap.first, trap.second, trap.meant
         frame = self._stack[-1] if self._stack else None
         if frame and frame.key is None and isinstance(frame.node, MapNode):
             rule = problems.AMBIGUOUS_KEY
         elif frame and is_secret_key(frame.key_text):
-            text = first = meant = HIDDEN
-        values = {"text": text, "first": first, "second": trap.second, "meant": meant}
+            text = first = second = meant = HIDDEN
+        values = {"text": text, "first": first, "second": second, "meant": meant}
         self._report(rule, event, quoted=f'"{text}"', **values)
 
     def _stop_without_keys(self, event: Event, found: str) -> NoReturn:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from orchestration.config import problems
 from orchestration.config.translate import Translator
-from orchestration.config.words import list_words, show, suggest
+from orchestration.config.words import find_nearest, list_words, show, suggest
 from orchestration.domain.job import ConnectorEnd
 
 if TYPE_CHECKING:
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from orchestration.config.job_file import JobFile
 
 _NEARLY_THE_SAME = 0.8
+"""From here on, a name is taken for a slip and not for a connector of another installation."""
 _ROLES: tuple[Role, Role] = ("source", "target")
 
 
 def read_ends(
-    document: Document, file: JobFile, catalog: ConnectorCatalog
+    document: Document, file: JobFile, catalog: ConnectorCatalog, *, faulty: frozenset[str]
 ) -> tuple[ConnectorEnd, ConnectorEnd]:
-    """The source and the target of a job. Options are checked where both are installed."""
+    """The source and the target of a job.
+
+    Options are checked where both connectors are installed; `faulty` keys have been reported.
+    """
     connectors = {"source": file.source_connector, "target": file.target_connector}
     options = {"source": file.source or {}, "target": file.target or {}}
     models = {role: _find_model(document, role, connectors[role], catalog) for role in _ROLES}
     if all(models.values()):
-        for role in _ROLES:
+        for role in sorted(set(_ROLES) - faulty):
             _check_options(document, role, models[role], options[role])
     source, target = (
         ConnectorEnd(connector=connectors[role], options=options[role]) for role in _ROLES
@@ -44,11 +48,11 @@ def _find_model(
     available = catalog.names(role)
     if name in available:
         return catalog.options_model(role, name)
-    hint = suggest(name, available, cutoff=_NEARLY_THE_SAME)
+    is_slip = find_nearest(name, available, cutoff=_NEARLY_THE_SAME) is not None
     document.report(
-        problems.MISSPELT_CONNECTOR if hint else problems.UNAVAILABLE_CONNECTOR,
+        problems.MISSPELT_CONNECTOR if is_slip else problems.UNAVAILABLE_CONNECTOR,
         (f"{role}_connector",),
-        hint=hint,
+        hint=suggest(name, available),
         role=role,
         name=show(name),
         available=list_words(available),

@@ -126,6 +126,11 @@ class Document:
         text = self.lines[line - 1] if line <= len(self.lines) else ""
         return mask_line(_NOT_PRINTABLE.sub(" ", text[:_LONGEST_EXCERPT])).rstrip()
 
+    def shed(self) -> None:
+        """Let go of the values: thousands of files are not kept in memory with each place."""
+        self.root = None
+        self.__dict__.pop("lines", None)
+
     def finish(self) -> tuple[Problem, ...]:
         """All problems, as they may be shown."""
         if not self.secrets:

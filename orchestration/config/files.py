@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CONTAINER_ROOT = "/app"
 """Where the container image keeps the workspace; elsewhere it stands for the workspace's root."""
 JOBS_FOLDER = "jobs"
-SKIPPED_FOLDER = "data"
-"""Folders of this name below `jobs/` hold data, not jobs; so do hidden ones."""
+DATA_FOLDER = "data"
+"""Folders of this name below `jobs/` hold data, not jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,11 @@ class Disk:
         except OSError:
             return
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
             through_link = linked or entry.is_symlink()
             if not entry.is_dir():
-                if entry.name.endswith((".yaml", ".yml")):
+                if is_job_file(entry.name):
                     yield Found(entry.path, through_link)
-            elif entry.name != SKIPPED_FOLDER:
+            elif is_job_folder(entry.name):
                 here = self._enter(entry, above)
                 if here is not None:
                     yield from self._walk(entry.path, linked=through_link, above=here)
@@ -98,6 +97,45 @@ class Disk:
         real = os.path.realpath(entry.path)
         parent = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120 - as above
         return None if real in above or _is_below(parent, real) else above | {real}
+
+
+class Memory:
+    """Files that are held in memory: for tests, and for texts that are not saved yet.
+
+    `files` are contents by absolute path; `links` are symbolic links to files, by path.
+    """
+
+    def __init__(self, files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> None:
+        self._files = files
+        self._links = links or {}
+
+    def read(self, path: str) -> bytes:
+        """The content of a file."""
+        try:
+            return self._files[self.real(path)]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+
+    def find(self, folder: str) -> list[Found]:
+        """The YAML files below a folder, in the order of their paths."""
+        start = len(folder) + 1
+        return [
+            Found(path, path in self._links)
+            for path in sorted((*self._files, *self._links))
+            if _is_below(path, folder) and _is_job_path(path[start:].split("/"))
+        ]
+
+    def is_file(self, path: str) -> bool:
+        """Whether a file is there; a link leads to one."""
+        return path in self._files or path in self._links
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a file lies below."""
+        return any(_is_below(file, path) and file != path for file in self._files)
+
+    def real(self, path: str) -> str:
+        """Where a link leads."""
+        return self._links.get(path, path)
 
 
 @dataclass(frozen=True)
@@ -145,6 +183,20 @@ class Layout:
 
     def _exists(self, path: str) -> bool:
         return self.files.is_file(path) or self.files.is_folder(path)
+
+
+def is_job_file(name: str) -> bool:
+    """Whether a file below `jobs/` is a job by its name: YAML, and not hidden."""
+    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
+
+
+def is_job_folder(name: str) -> bool:
+    """Whether a folder below `jobs/` may hold jobs: not hidden, and not `data`."""
+    return name != DATA_FOLDER and not name.startswith(".")
+
+
+def _is_job_path(parts: list[str]) -> bool:
+    return is_job_file(parts[-1]) and all(is_job_folder(part) for part in parts[:-1])
 
 
 def _is_below(path: str, folder: str) -> bool:

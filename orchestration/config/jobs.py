@@ -159,14 +159,17 @@ class _Reader:
         place: Place = ("tenant_id",)
         given = self._file.tenant_id
         folder = self._context.layout.folder_tenant(self._path)
-        if given and folder and given != folder:
-            self._document.report(problems.FOREIGN_FOLDER, place, tenant=show(given), folder=folder)
-        tenant = given or folder or ""
-        if tenant:
-            refusal = names.check_name(tenant, reserved=names.RESERVED_NAMES)
-            refuse_name(self._document, place, tenant, "a tenant", refusal)
-        elif "tenant_id" not in self._faulty:
-            self._document.report(problems.NO_TENANT)
+        tenant = given or folder
+        if not tenant:
+            if "tenant_id" not in self._faulty:
+                self._document.report(problems.NO_TENANT)
+            return ""
+        refusal = names.check_name(tenant, reserved=names.RESERVED_NAMES)
+        refuse_name(self._document, place, tenant, "a tenant", refusal)
+        if folder and tenant != folder and not refusal:
+            self._document.report(
+                problems.FOREIGN_FOLDER, place, tenant=show(tenant), folder=show(folder)
+            )
         return tenant
 
     def _check_labels(self) -> None:
@@ -189,7 +192,7 @@ class _Reader:
         if not (file.source_connector and file.target_connector):
             self._report_nothing_to_run()
             return None
-        source, target = read_ends(document, file, self._context.catalog)
+        source, target = read_ends(document, file, self._context.catalog, faulty=self._faulty)
         return ConnectorTask(source=source, target=target, working_directory=layout.root_path)
 
     def _report_nothing_to_run(self) -> None:

@@ -125,6 +125,7 @@ class _Loader:
         for result in sorted(results, key=lambda r: not self._reader.is_unchanged(r.document)):
             clash = registry.find_clash(result.job) if result.job else None
             if clash:
+                self._reader.reopen(result.document)
                 clash.report(result.document)
                 result.job = self._reader.read_older_job(
                     result.document, result.path, lambda job: registry.find_clash(job) is None

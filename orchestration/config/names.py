@@ -54,11 +54,8 @@ def check_name(value: str, *, reserved: frozenset[str] = frozenset()) -> Refusal
     if len(value) > LONGEST_NAME:
         return _too_long(value)
     if not _NAME.fullmatch(value):
-        cure = "use letters, digits and `_`"
-        return Refusal(
-            "only letters, digits and `_` are allowed",
-            f"{cure}: `{normalise(value)}`" if _NAME.fullmatch(normalise(value)) else cure,
-        )
+        cure = f"use letters, digits and `_`: `{_suggest(value)}`"
+        return Refusal("only letters, digits and `_` are allowed", cure)
     if value in reserved:
         return Refusal("Dagster reserves this word", f"add something: `{value}_data`")
     return None
@@ -71,20 +68,20 @@ def check_job_name(value: str) -> Refusal | None:
     if not _JOB_NAME.fullmatch(value):
         return Refusal(
             "only letters, digits, `_`, `.` and `-` are allowed, and no `.` or `-` first",
-            f"give the job a `name`, such as `{normalise(value)}`",
+            f"give the job a `name`, such as `{_suggest(value)}`",
         )
     return None
 
 
 def check_tag_key(key: str) -> Refusal | None:
     """Why `key` cannot be the key of a tag."""
+    if key.startswith(("dagster/", "orchestration/")):
+        return Refusal("the prefix is reserved", "use a prefix of your own, or none")
     if not _TAG_KEY.fullmatch(key):
         return Refusal(
             "letters, digits, `_`, `.` and `-` are allowed, at most 63 of them",
             "shorten the key, or replace the other characters",
         )
-    if key.startswith(("dagster/", "orchestration/")):
-        return Refusal("the prefix is reserved", "use a prefix of your own, or none")
     if key in AUTOMATIC_TAGS:
         return Refusal("it is set automatically", "remove it, or choose another key")
     return None
@@ -114,6 +111,10 @@ def is_variable_name(value: str) -> bool:
 def normalise(text: str) -> str:
     """`text` with all characters that names cannot hold replaced by `_`, never empty."""
     return _OTHER.sub("_", text)[:LONGEST_NAME] or "_"
+
+
+def _suggest(value: str) -> str:
+    return normalise(value).strip("_") or "name"
 
 
 def _too_long(value: str) -> Refusal:

@@ -70,7 +70,7 @@ EMPTY = Rule(
     title="empty file",
     cause="There is nothing in the file but white space and comments.",
     message="the file is empty",
-    help="write {what} into it, or delete it",
+    help="write keys with values into it, or delete it",
 )
 SYNTAX = Rule(
     code="ORC005",
@@ -173,6 +173,7 @@ KEY_NOT_TEXT = Rule(
     cause="All keys are texts; other keys come from missing quotes.",
     message="a key has to be text, and this one is {found}",
     help="{cure}",
+    settles=True,
 )
 NOT_A_MAPPING = Rule(
     code="ORC019",

@@ -66,7 +66,10 @@ class FileReader:
             job = jobs.read_job(document, path, self._context)
         except Exception as error:  # noqa: BLE001 - the boundary of one file, see _fault
             document, job = self._fault(path, error), None
-        return JobResult(path, document, job or self.read_older_job(document, path))
+        if job is not None:
+            document.shed()
+            return JobResult(path, document, job)
+        return JobResult(path, document, self.read_older_job(document, path))
 
     def read_older_job(
         self, document: Document, path: str, accept: Callable[[Job], bool] = lambda _: True
@@ -81,6 +84,11 @@ class FileReader:
             return None
         document.report(problems.LAST_GOOD_IN_FORCE, what="the job")
         return replace(job, stale=True)
+
+    def reopen(self, document: Document) -> None:
+        """Take up the values again that a document has shed."""
+        if document.root is None and document.complete:
+            document.root = parse(document.content, file=document.file).root
 
     def read_runner(self, path: str) -> RunnerResult:
         """What runner.yaml says; what its last good version says where it is broken now."""

@@ -130,7 +130,7 @@ class Runner(InactiveRunnerFields):
 class RunnerFile(FileModel):
     """The settings of a workspace: the folder of this file and what lies below."""
 
-    runner: Runner = Field(description="All settings.")
+    runner: Runner = Field(description="All settings of the workspace.")
 
 
 INACTIVE_RUNNER_FIELDS = tuple(InactiveRunnerFields.model_fields)

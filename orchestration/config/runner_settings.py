@@ -145,7 +145,9 @@ def _read_tenants(document: Document, runner: Runner) -> dict[str, Tenant]:
     for name, entry in (runner.tenants or {}).items():
         place: Place = ("runner", "tenants", name)
         refusal = names.check_name(name, reserved=names.RESERVED_NAMES)
-        refuse_name(document, place, name, "a tenant", refusal)
+        if refusal:
+            refuse_name(document, place, name, "a tenant", refusal)
+            continue
         env = (entry.env if entry else None) or {}
         check_variables(document, (*place, "env"), env)
         concurrency = entry.concurrency if entry else 0

@@ -9,7 +9,15 @@ from pydantic import BaseModel
 from orchestration.config import problems
 from orchestration.config.fields import DURATION_ERROR
 from orchestration.config.syntax import find_glued_key
-from orchestration.config.words import describe, last_key, list_words, name_place, show, suggest
+from orchestration.config.words import (
+    describe,
+    find_nearest,
+    last_key,
+    list_words,
+    name_place,
+    show,
+    suggest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -75,13 +83,15 @@ class Translator:
         self._prefix = prefix
         self._hidden = hidden
         self._seen: set[Place] = set()
+        self._misspelt: set[Place] = set()
 
     def report(self, error: ValidationError, *, skip_references: bool = False) -> None:
         """Report all errors; `skip_references` passes over texts that hold `${NAME}`.
 
-        Of several errors of one value (a union has one for each member) the first is reported.
+        Of several errors of one value (a union has one for each member) the first is reported; a
+        missing key is not, where an unknown one looks like it.
         """
-        for item in error.errors(include_url=False):
+        for item in sorted(error.errors(include_url=False), key=lambda e: e["type"] == "missing"):
             if skip_references and isinstance(item["input"], str) and "${" in item["input"]:
                 continue
             place = self._existing((*self._prefix, *item["loc"]))
@@ -118,6 +128,8 @@ class Translator:
 
     def _report_missing(self, place: Place, item: ErrorDetails) -> None:
         key = str(item["loc"][-1])
+        if (*place, key) in self._misspelt:
+            return
         model = self._model_at(item["loc"][:-1])
         field = model.model_fields.get(key) if model else None
         meaning = f", {_lower(field.description)}" if field and field.description else ""
@@ -129,6 +141,7 @@ class Translator:
         model = self._model_at(item["loc"][:-1])
         keys = _keys(model) if model else set[str]()
         key = str(item["loc"][-1])
+        self._misspelt.add((*place[:-1], find_nearest(key, keys) or ""))
         self._document.report(
             problems.UNKNOWN_KEY,
             place,
@@ -156,7 +169,7 @@ class Translator:
 
     def _report_bound(self, place: Place, item: ErrorDetails) -> None:
         key, template = _BOUNDS[item["type"]]
-        expected = template.format(f"{item.get('ctx', {})[key]:,}".replace(",", ""))
+        expected = template.format(f"{item.get('ctx', {})[key]:.15g}")
         self._report_value(place, item, expected, f"write a number that is {expected}")
 
     def _report_choice(self, place: Place, item: ErrorDetails) -> None:
@@ -240,8 +253,9 @@ def _keys(model: type[BaseModel]) -> set[str]:
 
 
 def _lower(text: str) -> str:
-    """A sentence as part of another one."""
-    return text[:1].lower() + text[1:].removesuffix(".")
+    """The first sentence, as part of another one."""
+    sentence, _, _ = text.partition(". ")
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
 def _hint(value: object, expected: str) -> str:

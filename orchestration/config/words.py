@@ -18,10 +18,16 @@ _LONGEST_VALUE = 60
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def suggest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """``did you mean `x`?`` for the nearest of `words`; empty where none is near."""
+def find_nearest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The one of `words` that is most like `word`, if it is like it enough (0 to 1)."""
     nearest = difflib.get_close_matches(word, words, n=1, cutoff=cutoff)
-    return f"did you mean `{nearest[0]}`?" if nearest else ""
+    return nearest[0] if nearest else None
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
+    """``did you mean `x`?`` for the nearest of `words`; empty where none is near."""
+    nearest = find_nearest(word, words)
+    return f"did you mean `{nearest}`?" if nearest else ""
 
 
 def list_words(words: Iterable[str]) -> str:
