@@ -55,7 +55,7 @@ class ApiKeyAuth(Options):
     """A key in a header or in the query."""
 
     kind: Literal["api_key"]
-    value: SecretStr = Field(description="The key, as `${NAME}`.")
+    api_key: SecretStr = Field(description="The key, as `${NAME}`.")
     name: Name = Field(default="X-API-Key", description="Name of the header or query parameter.")
     location: Literal["header", "query"] = Field(default="header", description="Where it goes.")
 
@@ -214,9 +214,9 @@ def _auth(options: RestOptions) -> AuthBase | None:
     match options.auth:
         case BearerAuth(token=token):
             return dlt_auth.BearerTokenAuth(token=token.get_secret_value())
-        case ApiKeyAuth(value=value, name=name, location=location):
+        case ApiKeyAuth(api_key=key, name=name, location=location):
             return dlt_auth.APIKeyAuth(
-                name=name, api_key=value.get_secret_value(), location=location
+                name=name, api_key=key.get_secret_value(), location=location
             )
         case BasicAuth(username=username, password=password):
             return dlt_auth.HttpBasicAuth(username=username, password=password.get_secret_value())
