@@ -16,9 +16,10 @@ from orchestration.config.validation import validate
 from orchestration.config.words import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestration.config.document import Document, Place
+    from orchestration.config.finder import JobFinder
     from orchestration.domain.events import JsonValue
     from orchestration.domain.schedule import Trigger
 
@@ -27,26 +28,27 @@ _SCHEDULES: Place = ("runner", "orchestrator", "schedules")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A schedule entry that is right, but for its job file, which is not looked at yet."""
+    """A schedule entry that is right. `path` is its job file, which exists and is not read yet."""
 
     place: Place
     fields: ScheduleEntry
     trigger: Trigger
+    path: str
 
 
 def read_entries(
-    document: Document, raw: Sequence[JsonValue], wanted: Callable[[str], bool] | None
+    document: Document, raw: Sequence[JsonValue], finder: JobFinder
 ) -> tuple[tuple[Entry, ...], frozenset[str]]:
     """The entries that are right, and the names of the others as far as they can be read.
 
-    `wanted` tells by their `config` which entries are read; the others are passed over.
+    Entries whose job file `finder` does not want are passed over.
     """
     entries: list[Entry] = []
     broken: set[str] = set()
     for index, value in enumerate(raw):
-        if wanted and not wanted(_text(value, "config")):
+        if not finder.is_wanted(_text(value, "config")):
             continue
-        entry = _read_entry(document, (*_SCHEDULES, index), value)
+        entry = _read_entry(document, (*_SCHEDULES, index), value, finder)
         if entry is None:
             broken.add(_text(value, "name"))
         else:
@@ -70,7 +72,9 @@ def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> s
     return twice
 
 
-def _read_entry(document: Document, place: Place, value: JsonValue) -> Entry | None:
+def _read_entry(
+    document: Document, place: Place, value: JsonValue, finder: JobFinder
+) -> Entry | None:
     before = len(document.problems)
     fields, faulty = _read_fields(document, place, value)
     if fields is None:
@@ -79,9 +83,11 @@ def _read_entry(document: Document, place: Place, value: JsonValue) -> Entry | N
     refuse_name(document, (*place, "name"), fields.name, "a schedule", refusal)
     check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
     trigger = read_trigger(document, place, fields, faulty=faulty)
-    if trigger is None or any(problem.is_error for problem in document.problems[before:]):
+    path = finder.find(document, (*place, "config"), fields.config)
+    broken = any(problem.is_error for problem in document.problems[before:])
+    if trigger is None or path is None or broken:
         return None
-    return Entry(place=place, fields=fields, trigger=trigger)
+    return Entry(place=place, fields=fields, trigger=trigger, path=path)
 
 
 def _read_fields(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import problems
-from orchestration.config.files import JOBS_FOLDER, Disk, Layout
+from orchestration.config.files import Disk, Layout
+from orchestration.config.finder import JobFinder
 from orchestration.config.garbage import collection_paused
 from orchestration.config.jobs import JobContext, identify
 from orchestration.config.reading import FileReader, JobResult, RunnerResult
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from orchestration.config.catalog import ConnectorCatalog
     from orchestration.config.document import Document
-    from orchestration.config.entries import Entry
     from orchestration.config.files import Files
     from orchestration.config.last_good import LastGood
 
@@ -64,11 +64,12 @@ class _Loader:
         self._layout = context.layout
         self._only = only
         self._last_good = last_good
-        self._reader = FileReader(context, last_good, None if only is None else self._is_chosen)
+        self._finder = JobFinder(context.layout, only)
+        self._reader = FileReader(context, self._finder, last_good)
 
     def load(self) -> Workspace:
         runner = self._reader.read_runner(self._runner_path)
-        paths = self._find_jobs(runner)
+        paths = self._job_paths(runner)
         results = [self._reader.read_job(path, linked=linked) for path, linked in paths.items()]
         broken = self._settle_names(results)
         schedules = tuple(self._link(runner, {result.path: result for result in results}))
@@ -88,41 +89,19 @@ class _Loader:
             watched=(Path(self._runner_path), *map(Path, paths)),
         )
 
-    def _is_chosen(self, config: str) -> bool:
-        return self._layout.resolve(config) in (self._only or ())
-
-    def _find_jobs(self, runner: RunnerResult) -> dict[str, bool]:
-        """The paths of the job files, and whether a symbolic link may be on the way to each."""
-        if self._only is not None:
-            return dict.fromkeys(self._only, True)
-        folder = f"{self._layout.root}/{JOBS_FOLDER}"
-        paths = {found.path: found.linked for found in self._layout.files.find(folder)}
-        for document, entry in runner.entries:
-            path = self._layout.resolve(entry.fields.config)
-            if path not in paths and self._is_job_file(document, entry, path):
-                paths[path] = True
-        return paths
-
-    def _is_job_file(self, document: Document, entry: Entry, path: str) -> bool:
-        shown, place = show(entry.fields.config), (*entry.place, "config")
-        if not self._layout.is_inside(path):
-            document.report(problems.OUTSIDE_ROOT, place, path=shown)
-        elif not self._layout.files.is_file(path):
-            document.report(
-                problems.MISSING_FILE, place, what="job file", path=shown, looked=f"`{path}`"
-            )
-        else:
-            return True
-        return False
+    def _job_paths(self, runner: RunnerResult) -> dict[str, bool]:
+        """All job files: those below `jobs/`, then those that only schedules name."""
+        found = self._finder.found
+        named = dict.fromkeys((entry.path for _, entry in runner.entries), True)
+        return {**found, **{path: True for path in named if path not in found}}
 
     def _settle_names(self, results: list[JobResult]) -> tuple[BrokenJob, ...]:
         """Give each name to one job; what is left without becomes a placeholder.
 
-        Files that did not change come first, then the order of the paths counts: a copy that
-        somebody forgot to rename does not push the original out.
+        A copy that somebody forgot to rename does not push the original out, see `_rank`.
         """
         registry = Registry()
-        for result in sorted(results, key=lambda r: not self._reader.is_unchanged(r.document)):
+        for result in sorted(results, key=self._rank):
             clash = registry.find_clash(result.job) if result.job else None
             if clash:
                 self._reader.reopen(result.document)
@@ -133,6 +112,12 @@ class _Loader:
             if result.job:
                 registry.take(result.job)
         return tuple(self._break(r, registry) for r in results if r.job is None)
+
+    def _rank(self, result: JobResult) -> tuple[bool, bool, str]:
+        """Files that did not change come first, then those in their tenant's own folder."""
+        folder = self._layout.folder_tenant(result.path)
+        is_foreign = result.job is not None and result.job.tenant != folder
+        return not self._reader.is_unchanged(result.document), is_foreign, result.path
 
     def _break(self, result: JobResult, registry: Registry) -> BrokenJob:
         document = result.document
@@ -153,8 +138,8 @@ class _Loader:
         """The schedules whose jobs can run."""
         for document, entry in runner.entries:
             fields = entry.fields
-            result = results.get(self._layout.resolve(fields.config))
-            if result and result.job:
+            result = results[entry.path]
+            if result.job:
                 yield Schedule(
                     name=fields.name,
                     job_id=result.job.id,
@@ -164,7 +149,7 @@ class _Loader:
                     tags=fields.tags or {},
                     location=document.locate(entry.place),
                 )
-            elif result:
+            else:
                 place, file = (*entry.place, "config"), result.document.file
                 document.report(problems.BROKEN_TARGET, place, name=fields.name, path=show(file))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.config.entries import Entry
+    from orchestration.config.finder import JobFinder
     from orchestration.config.jobs import JobContext
     from orchestration.config.last_good import LastGood
     from orchestration.config.runner_settings import RunnerContent
@@ -43,21 +44,13 @@ class RunnerResult:
 
 
 class FileReader:
-    """Reads job files and runner.yaml, and falls back to their last good versions.
+    """Reads job files and runner.yaml, and falls back to their last good versions."""
 
-    `wanted` tells by their `config` which schedule entries are read.
-    """
-
-    def __init__(
-        self,
-        context: JobContext,
-        last_good: LastGood | None,
-        wanted: Callable[[str], bool] | None = None,
-    ) -> None:
+    def __init__(self, context: JobContext, finder: JobFinder, last_good: LastGood | None) -> None:
         self._context = context
         self._layout = context.layout
+        self._finder = finder
         self._last_good = last_good
-        self._wanted = wanted
 
     def read_job(self, path: str, *, linked: bool) -> JobResult:
         """The job of a file; its last good version if the file is broken now."""
@@ -106,9 +99,8 @@ class FileReader:
         return kept is not None and kept.encode() == document.content
 
     def _read_content(self, document: Document) -> RunnerContent:
-        return runner_settings.read_runner(
-            document, self._layout, self._context.environ, wanted=self._wanted
-        )
+        environ = self._context.environ
+        return runner_settings.read_runner(document, self._layout, environ, self._finder)
 
     def _fall_back(self, document: Document, content: RunnerContent) -> RunnerResult:
         """Let the last good version serve for what is broken: all of it, or single schedules."""

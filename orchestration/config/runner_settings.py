@@ -22,10 +22,11 @@ from orchestration.config.variables import resolve_references
 from orchestration.domain.workspace import DevService, Settings, Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from orchestration.config.document import Document, Place
     from orchestration.config.files import Layout
+    from orchestration.config.finder import JobFinder
     from orchestration.config.runner_file import Runner
     from orchestration.config.variables import When
     from orchestration.domain.events import JsonValue
@@ -48,16 +49,9 @@ class RunnerContent:
 
 
 def read_runner(
-    document: Document,
-    layout: Layout,
-    environ: Mapping[str, str],
-    *,
-    wanted: Callable[[str], bool] | None = None,
+    document: Document, layout: Layout, environ: Mapping[str, str], finder: JobFinder
 ) -> RunnerContent:
-    """What the document says, with the defaults for what is wrong or missing.
-
-    `wanted` tells by their `config` which schedule entries are read; the others are passed over.
-    """
+    """What the document says, with the defaults for what is wrong or missing."""
     default = Settings(state_directory=layout.root_path / _STATE_DIRECTORY)
     if not document.complete:
         return RunnerContent(settings=default)
@@ -72,7 +66,7 @@ def read_runner(
     tenants = _read_tenants(document, file.runner)
     _warn_of_idle_fields(document, file.runner)
     is_sound = not document.has_errors
-    entries, broken = read_entries(document, raw_entries, wanted)
+    entries, broken = read_entries(document, raw_entries, finder)
     return RunnerContent(
         settings=settings,
         tenants=tenants,

@@ -27,6 +27,7 @@ _TOKENS = {
     "a signed web token": re.compile(r"\b(?P<value>eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"),
     "a private key": re.compile(r"(?P<value>-----BEGIN [A-Z ]*PRIVATE KEY-----.*)", re.DOTALL),
 }
+_DEFAULT = re.compile(r"\$\{\w*:?-(?P<value>[^}]+)")
 _MARKERS = tuple(
     b"passw passphrase pwd secret token key :// akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat "
     b"glpat- xox sk_ rk_ aiza eyj -----begin".split()
@@ -69,7 +70,9 @@ def is_secret_key(key: str) -> bool:
 
 
 def find_secrets(data: JsonValue) -> Iterator[Finding]:
-    """The literal secrets in `data`, in the order of the file; `${NAME}` references are none."""
+    """The literal secrets in `data`, in the order of the file; references are none, but
+    for the default that they may bring.
+    """
     for place, previous, value in _scalars(data, (), None):
         key = str(next((step for step in reversed(place) if isinstance(step, str)), ""))
         text = str(value)
@@ -126,27 +129,35 @@ def _scalars(
 def _judge(place: Place, key: str, previous: JsonValue, text: str) -> Finding | None:
     for kind, pattern in (*_TOKENS.items(), (URL_PASSWORD, _URL)):
         match = pattern.search(text)
-        if match and _is_literal(match["value"]):
-            return Finding(place=place, key=key, kind=kind, value=match["value"])
-    named = isinstance(place[-1], str) and is_secret_key(key)
-    if named and _is_literal(text):
-        return Finding(place=place, key=key, kind="", value=text)
-    return _judge_argument(place, previous, text) if isinstance(place[-1], int) else None
+        if match and (value := _literal(match["value"])):
+            return Finding(place=place, key=key, kind=kind, value=value)
+    if isinstance(place[-1], int):
+        return _judge_argument(place, previous, text)
+    value = _literal(text) if is_secret_key(key) else ""
+    return Finding(place=place, key=key, kind="", value=value) if value else None
 
 
 def _judge_argument(place: Place, previous: JsonValue, text: str) -> Finding | None:
     """`--password=x`, and `x` after `--password`, in a list of arguments."""
     match = _ARGUMENT.fullmatch(text)
-    if match and match["value"] and _is_literal(match["value"]):
-        return Finding(place=place, key=match[1], kind="", value=match["value"])
     option = _ARGUMENT.fullmatch(previous) if isinstance(previous, str) else None
-    if option and not option["value"] and not text.startswith("-") and _is_literal(text):
-        return Finding(place=place, key=option[1], kind="", value=text)
-    return None
+    if match:
+        key, value = match[1], _literal(match["value"] or "")
+    elif option and not option["value"] and not text.startswith("-"):
+        key, value = option[1], _literal(text)
+    else:
+        return None
+    return Finding(place=place, key=key, kind="", value=value) if value else None
 
 
-def _is_literal(text: str) -> bool:
-    return "${" not in text and "{{" not in text
+def _literal(text: str) -> str:
+    """What stands literally in a secret text: all of it, or the default of its reference."""
+    if "{{" in text:
+        return ""
+    if "${" not in text:
+        return text
+    match = _DEFAULT.search(text)
+    return match["value"] if match else ""
 
 
 def _mask(text: str, secrets: Collection[str]) -> str:
@@ -156,8 +167,5 @@ def _mask(text: str, secrets: Collection[str]) -> str:
 
 
 def _stars(match: re.Match[str]) -> str:
-    value = match["value"]
-    if not _is_literal(value):
-        return match[0]
-    stars = re.sub(r"\S", "*", value)
-    return match[0].replace(value, stars)
+    value = _literal(match["value"])
+    return match[0].replace(value, re.sub(r"\S", "*", value)) if value else match[0]

@@ -52,14 +52,15 @@ class DuckdbOptions(BaseModel):
     password: str = ""
 
 
-class Catalog:
-    models = {"source": {"csv": CsvOptions}, "target": {"duckdb": DuckdbOptions}}
+MODELS = {"source": {"csv": CsvOptions}, "target": {"duckdb": DuckdbOptions}}
 
+
+class Catalog:
     def names(self, role):
-        return frozenset(self.models[role])
+        return frozenset(MODELS[role])
 
     def options_model(self, role, name):
-        return self.models[role].get(name)
+        return MODELS[role].get(name)
 
 
 def load(files, links=None):
