@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from orchestration.runner.spec import ProcessSpec
 
 _HELP_BY_ERRNO = {
-    errno.ENOENT: "check its spelling; a bare name is looked for on the `PATH` of the job, and a "
-    "relative path starts from the working directory",
+    errno.ENOENT: "check its spelling, and for a script that of the program in its first line; a bare "
+    "name is looked for on the `PATH` of the job, a relative path starts from the working directory",
     errno.EACCES: "make it executable: `chmod +x`",
     errno.ENOEXEC: "begin the script with the line `#!/bin/sh`, or name its interpreter in "
     "`command`",

@@ -8,8 +8,8 @@ purpose. Nothing that the command started outlives the guard.
 CHANNEL is the number of a connected socket. The runner sends one order (8 bytes of length, then
 JSON: the arguments of `Guard`). When it closes its side, or dies, the command is stopped: SIGTERM,
 grace period, SIGKILL; SIGQUIT to the guard skips the rest of the grace period. The guard answers
-in lines of JSON: `{"pid": ...}` once the command has a process, `{"failed": ...}` if it could not
-be started, and when everything has ended how that was (see `Guard.report`); then it exits.
+in lines of JSON: `{"failed": ...}` if the command could not be started, and when everything has
+ended how that was (see `Guard.report`); then it exits.
 
 On systems other than Linux there are no subreapers and no /proc: there the process group of the
 command is all that the guard knows.
@@ -100,7 +100,6 @@ class Guard:
             self._become_command(guard)
         with suppress(OSError):  # the command was faster, or has ended already
             os.setpgid(self._command, self._command)
-        self._send({"pid": self._command})
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _let_go_of_standard_streams()
         started = time.monotonic()
@@ -173,8 +172,8 @@ class Guard:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self._command:
                     self._status = ended[1]
-                    self._stop_at = time.monotonic() + _SETTLE_SECONDS
                     self._stop_reason = "leftovers"
+                    self._stop_at = time.monotonic() + _SETTLE_SECONDS
         except ChildProcessError:
             return False
         return True
@@ -204,10 +203,10 @@ class Guard:
 
     def _stop(self, reason: str) -> None:
         """SIGTERM, exactly once, to each process; SIGKILL follows after the grace period."""
+        self._stop_at = math.inf
         if self._stopped_because:
             return
         self._stopped_because = reason
-        self._stop_at = math.inf
         self._kill_at = time.monotonic() + self._grace
         everyone = _descendants()
         if reason == "leftovers":

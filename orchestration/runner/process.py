@@ -127,6 +127,8 @@ class _GuardedProcess:
             self._handle(_LONGEST_WAIT_SECONDS)
             if time.monotonic() >= give_up_at and self._guard is not None:
                 self._guard.kill()
+        if self._guard is not None and "survivors" not in self._said():
+            _kill_session(self._guard.pid)
         drain_until = time.monotonic() + _DRAIN_SECONDS
         while self._unread and time.monotonic() < drain_until and self._handle(0):
             pass
@@ -148,18 +150,11 @@ class _GuardedProcess:
 
     def result(self) -> GuardReport | StartFailure | GuardLost:
         """How the process ended, once `pump` has returned."""
-        said: dict[str, Any] = {}
-        for line in self._heard.splitlines():
-            said |= json.loads(line)
-        pid = said.pop("pid", None)
+        said = self._said()
         if "failed" in said:
-            names = ("failed", "errno", "reason")
-            return StartFailure(**{name: said[name] for name in names})
+            return StartFailure(**{name: said[name] for name in ("failed", "errno", "reason")})
         if "survivors" in said:
             return GuardReport(**said)
-        if pid is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
         return GuardLost(returncode=self._guard.wait() if self._guard else 0)
 
     def close(self) -> None:
@@ -186,12 +181,18 @@ class _GuardedProcess:
             key.data()
         return bool(ready)
 
+    def _said(self) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        for line in self._heard.splitlines():
+            said |= json.loads(line)
+        return said
+
     def _listen(self) -> None:
         said = self._channel.recv(_CHUNK_BYTES)
         self._heard += said
         if not said:
-            self._selector.unregister(self._channel)
             self._ended = True
+            self._selector.unregister(self._channel)
 
     def _read(self, stream: Stream, pipe: IO[bytes]) -> None:
         data = os.read(pipe.fileno(), _CHUNK_BYTES)
@@ -208,6 +209,18 @@ class _GuardedProcess:
         if not self._stdin:
             self._selector.unregister(pipe)
             pipe.close()
+
+
+def _kill_session(guard: int) -> None:
+    """SIGKILL to what a guard that is lost has left in its session. The kernel has killed the
+    command itself; what has a session of its own can no longer be found.
+    """
+    import psutil
+
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == guard and pid != guard:
+                os.kill(pid, signal.SIGKILL)
 
 
 def _order(spec: ProcessSpec) -> bytes:

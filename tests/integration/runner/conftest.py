@@ -16,13 +16,15 @@ from orchestration.runner import ProcessSpec, Stream, run_attempt
 
 DEADLINE_SECONDS = 20
 # Starts one process for each word of the second argument, each of which says when it is ready:
-# in the group of the command, in a session of its own, orphaned, deaf to SIGTERM, or several.
+# in the group of the command, in a group or a session of its own, orphaned, deaf to SIGTERM, or several.
 _TREE = """
 import os, signal, sys, time
 for kind in sys.argv[2].split():
     if os.fork() == 0:
         if "deaf" in kind:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if "group" in kind:
+            os.setpgid(0, 0)
         if "setsid" in kind:
             os.setsid()
         if "orphan" in kind and os.fork():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+import psutil
 import pytest
 
 from orchestration.runner import Stopped, Stream, stop_on_signals
@@ -49,24 +50,32 @@ def test_an_interrupt_while_waiting_ends_the_tree_and_goes_on(attempt, marker):
     when_ready(attempt, 4, lambda: signal.setitimer(signal.ITIMER_REAL, 0.2))
     started = time.monotonic()
     with alarms(), pytest.raises(Interrupt):
-        attempt.run(*marker.tree("plain setsid setsid-orphan"), grace_period=30 * SECOND)
-    assert time.monotonic() - started < 5
+        attempt.run(*marker.tree("plain setsid setsid-orphan"), grace_period=60 * SECOND)
+    assert time.monotonic() - started < 15
     assert marker.processes() == []
 
 
-def test_a_tree_that_is_deaf_is_killed_within_a_second_of_its_grace_period(attempt, marker):
+def test_a_tree_that_is_deaf_is_killed_after_its_grace_period(attempt, marker):
     when_ready(attempt, 3, lambda: signal.setitimer(signal.ITIMER_REAL, 0.001))
     with alarms(), pytest.raises(Interrupt):
         attempt.run(*marker.tree("deaf deaf-setsid"), grace_period=SECOND)
     assert marker.processes() == []
 
 
-def test_cancelling_takes_the_grace_period_and_at_most_a_second(attempt, marker):
+def test_a_tree_of_many_processes_is_ended_too(attempt, marker):
+    when_ready(attempt, 101, lambda: signal.setitimer(signal.ITIMER_REAL, 0.001))
+    with alarms(), pytest.raises(Interrupt):
+        attempt.run(*marker.tree("deaf-setsid-orphan " * 100), grace_period=SECOND / 5)
+    assert attempt.lines == [(Stream.STDOUT, "ready")] * 101
+    assert marker.processes() == []
+
+
+def test_cancelling_takes_little_more_than_the_grace_period(attempt, marker):
     moments = []
     when_ready(attempt, 2, lambda: moments.append(time.monotonic()) or os.kill(os.getpid(), 2))
     with pytest.raises(KeyboardInterrupt):
         attempt.run(*marker.tree("deaf-setsid"), grace_period=SECOND)
-    assert 1 <= time.monotonic() - moments[0] < 2
+    assert 1 <= time.monotonic() - moments[0] < 5
 
 
 def test_a_keyboard_interrupt_is_one_too(attempt, marker):
@@ -81,7 +90,7 @@ def test_an_interrupt_that_another_thread_simulates_is_seen_promptly(attempt, ma
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         attempt.run(*marker.tree(""))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 def test_a_second_interrupt_cuts_the_grace_period_short_and_the_first_goes_on(attempt, marker):
@@ -89,16 +98,18 @@ def test_a_second_interrupt_cuts_the_grace_period_short_and_the_first_goes_on(at
 
     def interrupt(*_) -> None:
         raised.append(Interrupt())
+        if len(raised) == 1:
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
         raise raised[-1]
 
-    when_ready(attempt, 3, lambda: signal.setitimer(signal.ITIMER_REAL, 0.1, 0.3))
+    when_ready(attempt, 3, lambda: signal.setitimer(signal.ITIMER_REAL, 0.1))
     started = time.monotonic()
     with alarms():
         signal.signal(signal.SIGALRM, interrupt)
         with pytest.raises(Interrupt) as caught:
             attempt.run(*marker.tree("deaf deaf-setsid"), grace_period=60 * SECOND)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
+    assert len(raised) == 2
     assert caught.value is raised[0]
     assert marker.processes() == []
 
@@ -123,14 +134,16 @@ def test_a_callback_that_fails_ends_the_tree_gracefully(attempt, marker):
     assert marker.processes() == []
 
 
-# An interrupt between the start of the guard and its first use leaves only an unwaited process
-# object, of a guard that ends by itself: it has no order yet.
+# An interrupt while the guard is being started loses its process object. That guard has no order
+# yet, and ends by itself.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.parametrize("milliseconds", range(1, 41, 3))
 def test_an_interrupt_at_any_moment_leaves_nothing(attempt, marker, milliseconds: int):
     with alarms(milliseconds / 1000), pytest.raises(Interrupt):
         attempt.run(*marker.tree("setsid"), grace_period=SECOND / 5)
     assert marker.processes() == []
+    _, alive = psutil.wait_procs(psutil.Process().children(), timeout=15)
+    assert alive == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

