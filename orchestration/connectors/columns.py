@@ -6,6 +6,8 @@ goes to a second column named after its type (`elevation__v_text`), as dlt does 
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orchestration.connectors.arrow import pa, pc
@@ -126,27 +128,38 @@ def conform(table: Table, known_type: Callable[[str], str | None]) -> Table:
 
 def _conform_column(name: str, column: Any, known: str | None) -> dict[str, Any]:
     found = kind_of(column.type)
-    if known is None or found is None or found == known:
+    if known is None or found == known:
         return {name: column}
-    try:
-        return {name: pc.cast(column, _ARROW[known], safe=True)}
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return {f"{name}__v_{found}": column}
+    wanted = _arrow_type(known)
+    if wanted is not None:
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return {name: pc.cast(column, wanted, safe=True)}
+    return {f"{name}__v_{found.partition('(')[0]}": column}
 
 
-def kind_of(arrow: DataType) -> str | None:
-    """The type of our words that an Arrow type is; None for those that pass through as they are."""
-    for kind, is_kind in _KINDS.items():
-        if is_kind(arrow):
-            return kind
-    return None
+def _arrow_type(kind: str) -> DataType | None:
+    """The Arrow type of one of our words, or of `decimal(10,2)`; None if there is none."""
+    decimal = _DECIMAL.fullmatch(kind)
+    return pa.decimal128(*map(int, decimal.groups())) if decimal else _ARROW.get(kind)
 
 
+def kind_of(arrow: DataType) -> str:
+    """What an Arrow type becomes in a table; decimals with their precision and scale."""
+    if pa.types.is_dictionary(arrow):
+        return kind_of(arrow.value_type)
+    if pa.types.is_decimal(arrow):
+        return f"decimal({arrow.precision},{arrow.scale})"
+    return next((kind for kind, is_kind in _KINDS.items() if is_kind(arrow)), "json")
+
+
+_DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 _KINDS: dict[str, Callable[[DataType], bool]] = {
     "bigint": pa.types.is_integer,
     "double": pa.types.is_floating,
     "bool": pa.types.is_boolean,
     "date": pa.types.is_date,
+    "time": pa.types.is_time,
     "timestamp": pa.types.is_timestamp,
-    "text": lambda arrow: pa.types.is_string(arrow) or pa.types.is_large_string(arrow),
+    "text": lambda arrow: arrow in (pa.string(), pa.large_string(), pa.string_view()),
+    "binary": lambda arrow: arrow in (pa.binary(), pa.large_binary(), pa.binary_view()),
 }

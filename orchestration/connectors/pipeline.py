@@ -165,7 +165,11 @@ def _known_types(pipeline: Pipeline, table: str) -> Callable[[str], str | None]:
     columns = schema.tables.get(table, {}).get("columns", {})
 
     def known(name: str) -> str | None:
-        return columns.get(schema.naming.normalize_identifier(name), {}).get("data_type")
+        column = columns.get(schema.naming.normalize_identifier(name), {})
+        kind = column.get("data_type")
+        if kind == "decimal":
+            return f"decimal({column.get('precision')},{column.get('scale')})"
+        return kind
 
     return known
 

@@ -215,9 +215,7 @@ def _auth(options: RestOptions) -> AuthBase | None:
         case BearerAuth(token=token):
             return dlt_auth.BearerTokenAuth(token=token.get_secret_value())
         case ApiKeyAuth(api_key=key, name=name, location=location):
-            return dlt_auth.APIKeyAuth(
-                name=name, api_key=key.get_secret_value(), location=location
-            )
+            return dlt_auth.APIKeyAuth(name=name, api_key=key.get_secret_value(), location=location)
         case BasicAuth(username=username, password=password):
             return dlt_auth.HttpBasicAuth(username=username, password=password.get_secret_value())
         case None:
