@@ -24,10 +24,10 @@ EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 
 
-def run_cli(arguments: Sequence[str]) -> int:
+def run_cli(arguments: Sequence[str], command: click.Command = cli) -> int:
     """The exit code of `orchestrate` with these arguments; nothing but an exit escapes from it."""
     try:
-        return cli.main(list(arguments), prog_name="orchestrate", standalone_mode=False) or 0
+        return command.main(list(arguments), prog_name="orchestrate", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         return EXIT_WRONG

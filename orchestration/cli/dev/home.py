@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sqlite3
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,6 +82,21 @@ def write_files(home: Home) -> str | None:
         return f"{path} is not ours and is used as it is; the limits of runner.yaml need the run_coordinator that `orchestrate dev` would have written"
     path.write_text(render_instance(home.state), encoding="utf-8")
     return None
+
+
+def has_tables(home: Home) -> bool:
+    """Whether the instance's tables are there, those that are created last; processes that create
+    them at the same time leave an instance that nobody can open any more. Databases of a
+    `dagster.yaml` that is not ours are somebody else's care.
+    """
+    if not is_generated((home.dagster / "dagster.yaml").read_text(encoding="utf-8")):
+        return True
+    database = home.dagster / "schedules" / "schedules.db"
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("SELECT 1 FROM alembic_version").fetchone())
+    except sqlite3.Error:
+        return False
 
 
 @contextmanager

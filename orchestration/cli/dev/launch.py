@@ -13,7 +13,14 @@ import click
 
 from orchestration.cli.common import read_served_workspace
 from orchestration.cli.dev import files, network, services
-from orchestration.cli.dev.home import Instance, claim, find_home, write_files, write_record
+from orchestration.cli.dev.home import (
+    Instance,
+    claim,
+    find_home,
+    has_tables,
+    write_files,
+    write_record,
+)
 from orchestration.cli.dev.reloader import Reloader, load_failure, problem_events
 from orchestration.cli.dev.screen import Event, Surroundings, render_screen
 from orchestration.cli.dev.session import Session, Stopped, StopRequests, watch_runs
@@ -139,23 +146,21 @@ def _child_environ(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _bring_up(session: Session, plan: Plan) -> None:
-    """UI and code server start side by side. The daemon follows, since two processes that create
-    the tables of a new instance at once disturb each other, and the UI is there sooner.
+    """UI and code server start side by side, except that in a new instance the UI creates the
+    tables first. The daemon follows, so that the UI has the processors to itself.
     """
-    root, workspace_file = plan.workspace.root, plan.home.workspace_file
-    session.start(services.code_server(root=root, socket=plan.home.socket))
-    session.start(
-        services.webserver(root=root, workspace_file=workspace_file, host=plan.host, port=plan.port)
-    )
+    root, home = plan.workspace.root, plan.home
+    paths = {"root": root, "workspace_file": home.workspace_file}
+    session.start(services.webserver(**paths, host=plan.host, port=plan.port))
     for helper in plan.helpers:
         session.start(helper)
     with _spinner():
+        session.wait_until(lambda: has_tables(home), what="the Dagster instance")
+        session.start(services.code_server(root=root, socket=home.socket))
         session.wait_until(plan.ui.answers, what="the UI")
-        session.start(services.daemon(root=root, workspace_file=workspace_file))
+        session.start(services.daemon(**paths))
         session.wait_until(plan.ui.has_loaded, what="the code server")
-    write_record(
-        plan.home.state, Instance(pid=os.getpid(), url=plan.url, socket=str(plan.home.socket))
-    )
+    write_record(home.state, Instance(pid=os.getpid(), url=plan.url, socket=str(home.socket)))
 
 
 def _spinner() -> AbstractContextManager[object]:

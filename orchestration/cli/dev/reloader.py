@@ -92,8 +92,8 @@ def load_failure(server: Server) -> str | None:
 def problem_events(problems: Sequence[Problem]) -> list[Event]:
     """The first problems in full, and how many more there are."""
     shown = problems[:_MOST_PROBLEMS]
-    events = [Event(kind=str(p.severity), text=styled_problem(p)) for p in shown]
+    events = [Event(text=f"\n{styled_problem(p)}\n") for p in shown]
     if len(problems) > len(shown):
-        rest = f"{len(problems) - len(shown)} more; `orchestrate validate` shows all"
-        events.append(Event(kind="error", text=rest))
+        rest = count(len(problems) - len(shown), "more problem")
+        events.append(Event(text=f"{rest}; `orchestrate validate` shows all\n"))
     return events

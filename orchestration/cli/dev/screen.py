@@ -25,7 +25,6 @@ _COLOURS = {
     "cancelled": "yellow",
     "reloaded": "cyan",
     "error": "red",
-    "warning": "yellow",
 }
 _LONGEST = max(map(len, _COLOURS))
 
@@ -43,10 +42,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something to tell; `kind` is one word, as `reloaded`, `problem` or an outcome."""
+    """Something to tell; `kind` is one word, as `reloaded` or an outcome. Without one the text
+    stands for itself.
+    """
 
-    kind: str
     text: str
+    kind: str = ""
 
 
 def render_screen(workspace: Workspace, around: Surroundings) -> str:
@@ -90,6 +91,8 @@ def describe_schedules(workspace: Workspace) -> str:
 
 def format_event(at: datetime, event: Event) -> str:
     """`12:00:03  reloaded   9 jobs, 6 schedules`; further lines of the text are indented."""
+    if not event.kind:
+        return event.text
     label = click.style(f"{event.kind:<{_LONGEST}}", fg=_COLOURS.get(event.kind))
     text = event.text.replace("\n", f"\n{'':{_LONGEST + 12}}")
     return f"{click.style(f'{at:%H:%M:%S}', dim=True)}  {label}  {text}"

@@ -53,11 +53,11 @@ def test_files_with_problems_are_loaded_too_and_each_problem_is_told_once(health
 
     assert reloads(healthy, one, two, healthy) == [
         [
-            Event(kind="error", text=format_problem(first)),
+            Event(text=f"\n{format_problem(first)}\n"),
             Event(kind="reloaded", text=f"{contents}; 1 error in 1 file"),
         ],
         [
-            Event(kind="warning", text=format_problem(second)),
+            Event(text=f"\n{format_problem(second)}\n"),
             Event(kind="reloaded", text=f"{contents}; 1 error and 1 warning in 2 files"),
         ],
         [Event(kind="reloaded", text=f"{contents}; no problems any more")],
@@ -95,4 +95,4 @@ def test_of_many_problems_the_first_ten_are_told(problem):
     events = problem_events([problem(f"jobs/a/{number:02}.yaml") for number in range(12)])
 
     assert len(events) == 11
-    assert events[-1] == Event(kind="error", text="2 more; `orchestrate validate` shows all")
+    assert events[-1] == Event(text="2 more problems; `orchestrate validate` shows all\n")

@@ -70,6 +70,10 @@ def test_events_have_a_time_and_further_lines_are_indented():
     )
 
 
+def test_what_has_no_kind_stands_for_itself():
+    assert format_event(NOON, Event(text="a: error ORC104: b\n")) == "a: error ORC104: b\n"
+
+
 def test_a_run_that_succeeded_says_rows_and_duration():
     assert run_event(RUN, "http://localhost:3000") == Event(
         kind="succeeded", text="acme/orders, 1,234 rows in the table, 1.9 s"
