@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 3650 * 86_400
 DURATION_ERROR = "duration"
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?[smhd])+$|\$\{"
 
 
 class FromReference(str):
@@ -75,7 +76,7 @@ Crons = Annotated[
 Duration = Annotated[
     timedelta,
     PlainValidator(_read_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?[smhd])+$|\$\{"}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["90s", "1h30m"]}),
 ]
 NOT_GIVEN = timedelta(0)
 """The value of a duration that the file does not give."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 _DIALECT = "http://json-schema.org/draft-07/schema#"
-_REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
+REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
+"""What may stand for anything that is no text."""
 _ROLES: tuple[Role, Role] = ("source", "target")
 
 
@@ -43,9 +44,11 @@ def _add_connectors(
 ) -> None:
     """Known names complete, others stay allowed; each name brings the options of its connector.
 
-    Options hold where no command makes the connectors mere labels.
+    As in the loader, options hold where both connectors are known and no command makes them labels.
     """
     names = sorted(catalog.names(role))
+    other = _ROLES[1 - _ROLES.index(role)]
+    known = {"properties": {f"{other}_connector": {"enum": sorted(catalog.names(other))}}}
     if not names:
         return
     connector: Schema = schema["properties"][f"{role}_connector"]
@@ -60,8 +63,12 @@ def _add_connectors(
         inner: Schema = options.pop("$defs", {})
         definitions.update({f"{key}.{part}": value for part, value in inner.items()})
         definitions[key] = options
-        chosen = {"properties": {f"{role}_connector": {"const": name}}}
-        condition = {**chosen, "required": [f"{role}_connector"], "not": {"required": ["command"]}}
+        chosen: Schema = {"properties": {f"{role}_connector": {"const": name}}}
+        condition: Schema = {
+            "allOf": [chosen, known],
+            "required": ["source_connector", "target_connector"],
+            "not": {"required": ["command"]},
+        }
         options_of = {"properties": {role: {"$ref": f"#/definitions/{key}"}}}
         rules.append({"if": condition, "then": options_of})
 
@@ -74,7 +81,7 @@ def _finish(schema: Schema) -> Schema:
     kept = {key: _finish_value(item) for key, item in schema.items() if not _is_noise(key, item)}
     if kept.get("type") in ("integer", "number", "boolean"):
         outer = {key: kept.pop(key) for key in ("description", "default") if key in kept}
-        return {**outer, "anyOf": [kept, _REFERENCE]}
+        return {**outer, "anyOf": [kept, REFERENCE]}
     return kept
 
 
@@ -89,4 +96,4 @@ def _finish_value(value: object) -> object:
 def _is_noise(key: str, item: object) -> bool:
     if key == "title":
         return isinstance(item, str)
-    return key == "default" and item is not False and item in ("", 0, None, "PT0S", [])
+    return key == "default" and item is not False and item in ("", 0, None, "PT0S", [], {})

@@ -224,13 +224,15 @@ class Translator:
         return f"`{name_place(place)}`" if place else self._what
 
     def _model_at(self, steps: Place) -> type[BaseModel] | None:
-        model: type[BaseModel] | None = self._model
-        annotation: Any = model
+        """The model of the mapping at a place, as pydantic names places: with tags of unions."""
+        models = [self._model]
         for step in steps:
-            if model is not None and isinstance(step, str) and step in model.model_fields:
-                annotation = model.model_fields[step].annotation
-            model = _find_model(annotation)
-        return model
+            owner = next((model for model in models if step in model.model_fields), None)
+            if owner is not None:
+                models = _find_models(owner.model_fields[str(step)].annotation)
+            elif tagged := [model for model in models if _has_tag(model, step)]:
+                models = tagged
+        return models[0] if models else None
 
 
 def _take(node: JsonValue, step: str | int) -> JsonValue:
@@ -241,11 +243,16 @@ def _take(node: JsonValue, step: str | int) -> JsonValue:
     return _NOTHING
 
 
-def _find_model(annotation: Any) -> type[BaseModel] | None:
+def _find_models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field of this type may hold, however deep inside."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_find_model(argument) for argument in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _find_models(argument)]
+
+
+def _has_tag(model: type[BaseModel], tag: str | int) -> bool:
+    """Whether a field of the model is fixed to `tag`, which tells it from others of a union."""
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
 
 
 def _keys(model: type[BaseModel]) -> set[str]:
