@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.outcome import AttemptResult, Ending, classify
 from orchestration.errors import CommandNotFoundError
+from orchestration.runner.link import GuardLost, GuardReport, StartFailure
 from orchestration.runner.mask import Masker
 from orchestration.runner.output import Transcript
-from orchestration.runner.process import GuardLost, GuardReport, StartFailure, run_guarded
+from orchestration.runner.process import run_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,17 +6,15 @@ this process ends, also by SIGKILL.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
+import select
 import subprocess
-import sys
 import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from orchestration.runner import guard
+from orchestration.runner import ProcessSpec
+from orchestration.runner.link import GuardLink, GuardLost, GuardReport, StartFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,70 +36,45 @@ class Process:
         self.name = service.name
         self.log = log
         self._ending: str | None = None
+        self._link = GuardLink()
         _keep_previous(log)
-        self._channel, there = socket.socketpair()
-        with there, log.open("wb") as output:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, str(there.fileno())],
-                pass_fds=[there.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+        with log.open("wb") as output:
+            self._link.start(stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        self._link.order(
+            ProcessSpec(
+                argv=service.argv,
+                working_directory=service.working_directory,
+                environ=environ,
+                grace_period=timedelta(seconds=GRACE_SECONDS),
             )
-        self._order(service, environ)
+        )
 
     def ended(self) -> str | None:
         """How it ended, as `exit code 1`; None while it runs."""
-        if self._ending is None and self._guard.poll() is not None:
-            self._ending = _describe(self._report())
+        while self._ending is None and select.select([self._link], [], [], 0)[0]:
+            if not self._link.listen():
+                self._ending = _describe(self._link.report())
+                self._link.close()
         return self._ending
 
     def stop(self) -> None:
         """Asks it to end, and everything it has started too; SIGKILL follows by itself."""
-        self._tell(b"s")
+        self._link.stop()
 
     def kill(self) -> None:
         """Ends it and everything it has started now."""
-        self._tell(b"k")
+        self._link.hurry()
 
     def abandon(self) -> None:
         """Kills the guard, which did not end in time, and with it the process itself."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._guard.pid, signal.SIGKILL)
-        self._guard.wait()
+        self._link.abandon()
+        self._link.close()
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-
-    def _order(self, service: Service, environ: Mapping[str, str]) -> None:
-        order = {
-            "argv": service.argv,
-            "env": dict(environ),
-            "cwd": str(service.working_directory),
-            "timeout": None,
-            "grace": GRACE_SECONDS,
-            "runner": os.getpid(),
-        }
-        text = json.dumps(order).encode()
-        with suppress(OSError):  # the guard is gone already, which `ended` will say
-            self._channel.sendall(len(text).to_bytes(8, "big") + text)
-
-    def _tell(self, order: bytes) -> None:
-        with suppress(OSError):  # it has ended by itself
-            self._channel.sendall(order)
-
-    def _report(self) -> Mapping[str, object]:
-        """What the guard, which has ended, said last; empty if it was killed."""
-        said = b""
-        with suppress(ConnectionResetError):  # it ended before it had read all that it was told
-            while part := self._channel.recv(4096):
-                said += part
-        lines = said.splitlines()
-        return json.loads(lines[-1]) if lines else {}
 
 
 def stop_all(
@@ -134,11 +107,13 @@ def _keep_previous(log: Path) -> None:
         log.replace(log.with_suffix(".previous.log"))
 
 
-def _describe(report: Mapping[str, object]) -> str:
-    if "failed" in report:
-        return f"it could not be started ({report['reason']})"
-    if report.get("signal") is not None:
-        return f"killed by signal {report['signal']}"
-    if report.get("exit_code") is not None:
-        return f"exit code {report['exit_code']}"
-    return "its guard was killed"
+def _describe(report: GuardReport | StartFailure | GuardLost) -> str:
+    match report:
+        case StartFailure(reason=reason):
+            return f"it could not be started ({reason})"
+        case GuardLost():
+            return "its guard was killed"
+        case GuardReport(signal=int(number)):
+            return f"killed by signal {number}"
+        case GuardReport(exit_code=code):
+            return f"exit code {code}"
