@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ runner:
 """
 JOB = """\
 tenant_id: {tenant}
-asset: orders
+asset: {name}
 command: [sh, -c, '{script}']
 """
 
@@ -61,7 +60,9 @@ class Workspace:
         target.write_text(text)
 
     def write_job(self, tenant, script, *, name="orders", more=""):
-        self.write(f"jobs/{tenant}/{name}.yaml", JOB.format(tenant=tenant, script=script) + more)
+        self.write(
+            f"jobs/{tenant}/{name}.yaml", JOB.format(tenant=tenant, name=name, script=script) + more
+        )
 
     def edit(self, path, old, new):
         text = (self.folder / path).read_text()
@@ -80,18 +81,6 @@ class Workspace:
             check=False,
         )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
-
-    def start(self, *arguments, log, **environ):
-        with log.open("wb") as output:
-            return subprocess.Popen(
-                [ORCHESTRATE, *arguments],
-                cwd=self.folder,
-                env={**self.environ, **environ},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
 
 @pytest.fixture
@@ -139,11 +128,32 @@ def marked():
 
 
 @pytest.fixture
-def cleanup():
-    """Kills what a failed test has left."""
+def start(workspace, tmp_path, eventually):
+    """Starts a command that goes on, and waits until it has written a text; gives process and log.
+
+    What a failed test leaves is killed.
+    """
     started = []
-    yield started.append
+
+    def begin(*arguments, until, seconds=60, **environ):
+        log = tmp_path / f"log{len(started)}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [ORCHESTRATE, *arguments],
+                cwd=workspace.folder,
+                env={**workspace.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+        eventually(lambda: until in log.read_text() or process.poll() is not None, seconds=seconds)
+        assert until in log.read_text(), log.read_text()
+        return process, log
+
+    yield begin
     for process in started:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()

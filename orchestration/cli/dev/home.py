@@ -40,6 +40,12 @@ class Home:
         """The folder with one log file a process."""
         return self.state / "logs"
 
+    def remove_socket(self) -> None:
+        """Removes the socket, and the folder that was made for it alone."""
+        self.socket.unlink(missing_ok=True)
+        if self.socket.parent != self.state:
+            self.socket.parent.rmdir()
+
     @property
     def workspace_file(self) -> Path:
         """The `workspace.yaml` that UI and daemon are given."""
@@ -79,7 +85,10 @@ def write_files(home: Home) -> str | None:
     home.workspace_file.write_text(render_workspace_file(home.socket), encoding="utf-8")
     path = home.dagster / "dagster.yaml"
     if path.exists() and not is_generated(path.read_text(encoding="utf-8")):
-        return f"{path} is not ours and is used as it is; the limits of runner.yaml need the run_coordinator that `orchestrate dev` would have written"
+        return (
+            f"{path} is your own and is used as it is; without the run_coordinator that"
+            " `orchestrate dev` writes, the limits of runner.yaml do not hold"
+        )
     path.write_text(render_instance(home.state), encoding="utf-8")
     return None
 

@@ -132,7 +132,7 @@ def _session(plan: Plan) -> Generator[Session]:
         click.echo("\nStopping. Press Ctrl-C again to kill everything at once.")
     finally:
         left = session.stop()
-        plan.home.socket.unlink(missing_ok=True)
+        plan.home.remove_socket()
     click.echo(f"Stopped; {', '.join(left)} had to be killed." if left else "Stopped.")
 
 
@@ -147,7 +147,8 @@ def _child_environ(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _bring_up(session: Session, plan: Plan) -> None:
     """UI and code server start side by side, except that in a new instance the UI creates the
-    tables first. The daemon follows, so that the UI has the processors to itself.
+    tables first. The daemon follows: one that does not find the code server looks again only
+    after a minute, and the ticks until then are lost.
     """
     root, home = plan.workspace.root, plan.home
     paths = {"root": root, "workspace_file": home.workspace_file}
@@ -158,8 +159,8 @@ def _bring_up(session: Session, plan: Plan) -> None:
         session.wait_until(lambda: has_tables(home), what="the Dagster instance")
         session.start(services.code_server(root=root, socket=home.socket))
         session.wait_until(plan.ui.answers, what="the UI")
-        session.start(services.daemon(**paths))
         session.wait_until(plan.ui.has_loaded, what="the code server")
+        session.start(services.daemon(**paths))
     write_record(home.state, Instance(pid=os.getpid(), url=plan.url, socket=str(home.socket)))
 
 

@@ -1,0 +1,31 @@
+import click
+
+from orchestration import __version__
+from orchestration.cli.boundary import run_cli
+
+
+@click.command()
+@click.option("--env")
+def failing(env):
+    raise ZeroDivisionError(f"no number of {len(env)} is right")
+
+
+def test_a_bug_exits_with_3_and_its_traceback_is_in_a_file_without_secrets(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".orchestrate").mkdir()
+
+    code = run_cli(["--env", "TOKEN=hunter22"], failing)
+
+    [crash] = (tmp_path / ".orchestrate/logs").iterdir()
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (3, "")
+    assert captured.err == (
+        f"error ORC600: a bug in orchestrate {__version__} (ZeroDivisionError: no number of 14 is"
+        f" right)\n   help: the traceback is in {crash}; report it with the command that you ran\n"
+    )
+    text = crash.read_text()
+    assert text.splitlines()[1] == "orchestrate --env TOKEN=..."
+    assert text.endswith("ZeroDivisionError: no number of 14 is right\n")
+    assert "hunter22" not in text

@@ -1,0 +1,117 @@
+"""The files of `orchestrate dev`, on a real disk."""
+
+import pytest
+
+from orchestration.cli.dev.files import changed_paths, take_snapshot
+from orchestration.cli.dev.home import (
+    Home,
+    Instance,
+    claim,
+    find_home,
+    find_instance,
+    has_tables,
+    write_files,
+    write_record,
+)
+from orchestration.cli.errors import InstanceRunningError, NoInstanceError
+from orchestration.defs.instance import render_instance
+
+INSTANCE = Instance(pid=1, url="http://localhost:3000", socket="/tmp/code-server.sock")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return find_home(tmp_path / ".orchestrate", {})
+
+
+def test_dagsters_home_is_below_the_state_unless_the_environment_names_one(tmp_path):
+    state = tmp_path / "s"
+
+    assert find_home(state, {}) == Home(
+        state=state, dagster=state / "dagster", socket=state / "code-server.sock"
+    )
+    assert find_home(state, {"DAGSTER_HOME": "/srv/dagster"}).dagster.as_posix() == "/srv/dagster"
+
+
+def test_a_socket_whose_path_would_be_too_long_for_the_system_lies_elsewhere(tmp_path):
+    home = find_home(tmp_path / ("n" * 100), {})
+    made = home.socket.parent.stat()
+    home.remove_socket()
+
+    assert (home.socket.name, len(str(home.socket)) < 100) == ("code-server.sock", True)
+    assert (oct(made.st_mode & 0o777), home.socket.parent.exists()) == ("0o700", False)
+
+
+def test_our_dagster_yaml_is_written_anew_each_time(home):
+    path = home.dagster / "dagster.yaml"
+    assert write_files(home) is None
+    path.write_text(f"{path.read_text()}\nolder: version\n")
+
+    assert write_files(home) is None
+    assert path.read_text() == render_instance(home.state)
+
+
+def test_a_dagster_yaml_of_somebody_else_is_kept_and_that_is_said(home):
+    home.dagster.mkdir(parents=True)
+    path = home.dagster / "dagster.yaml"
+    path.write_text("storage: {}\n")
+
+    note = write_files(home)
+
+    assert path.read_text() == "storage: {}\n"
+    assert note == (
+        f"{path} is your own and is used as it is; without the run_coordinator that `orchestrate"
+        " dev` writes, the limits of runner.yaml do not hold"
+    )
+    assert has_tables(home)
+
+
+def test_a_new_instance_has_no_tables(home):
+    write_files(home)
+
+    assert not has_tables(home)
+
+
+def test_there_is_one_dev_for_a_workspace_and_others_find_it(tmp_path):
+    with claim(tmp_path):
+        write_record(tmp_path, INSTANCE)
+        with pytest.raises(InstanceRunningError) as caught, claim(tmp_path):
+            pass
+        assert find_instance(tmp_path) == INSTANCE
+
+    assert caught.value.reason == (
+        "`orchestrate dev` runs for this workspace already, at http://localhost:3000 in process 1"
+    )
+    with pytest.raises(NoInstanceError):
+        find_instance(tmp_path)
+
+
+def test_the_record_of_a_dev_that_was_killed_does_not_count(tmp_path):
+    write_record(tmp_path, INSTANCE)
+
+    with pytest.raises(NoInstanceError) as caught:
+        find_instance(tmp_path)
+    assert caught.value.reason == (
+        f"no `orchestrate dev` is running with the state directory `{tmp_path}`"
+    )
+
+
+def test_every_way_of_saving_a_file_changes_the_snapshot(tmp_path):
+    runner, job = tmp_path / "runner.yaml", tmp_path / "jobs/acme/orders.yaml"
+    other, note = tmp_path / "elsewhere.yaml", tmp_path / "jobs/acme/notes.txt"
+    job.parent.mkdir(parents=True)
+    for file in (runner, job, other, note):
+        file.write_text("a")
+
+    def change(action):
+        before = take_snapshot(runner, [other])
+        action()
+        return changed_paths(before, take_snapshot(runner, [other]))
+
+    copy = tmp_path / "copy"
+    copy.write_text("a")
+    assert change(lambda: runner.write_text("bb")) == [str(runner)]
+    assert change(lambda: copy.rename(job)) == [str(job)]
+    assert change(other.unlink) == [str(other)]
+    assert change((job.parent / "new.yml").touch) == [str(job.parent / "new.yml")]
+    assert change(lambda: note.write_text("bb")) == []
