@@ -11,7 +11,7 @@ import gc
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -46,7 +46,8 @@ class WorkspaceRepository(dg.RepositoryDefinition):
     """
 
     def __init__(self, *, whole: Whole, part: Part) -> None:
-        super().__init__(SINGLETON_REPOSITORY_NAME, repository_data=_LazyData(whole))
+        self._data = _LazyData(whole)
+        super().__init__(SINGLETON_REPOSITORY_NAME, repository_data=self._data)
         self._part = part
 
     def get_maybe_subset_job_def(
@@ -58,12 +59,33 @@ class WorkspaceRepository(dg.RepositoryDefinition):
     ) -> dg.JobDefinition:
         """The job of a run, over the selected assets; called by Dagster in the run's process."""
         selection = (op_selection, asset_selection, asset_check_selection)
+        if not any(selection) and not self._data.is_loaded:
+            return _DeferredJob(partial(self.get_job, job_name))
         part = self._part(frozenset(asset_selection)) if asset_selection else None
         if part is not None:
             repository = part.get_repository_def()
             if repository.has_job(job_name):
                 return repository.get_maybe_subset_job_def(job_name, *selection)
         return super().get_maybe_subset_job_def(job_name, *selection)
+
+
+class _DeferredJob(dg.JobDefinition):
+    """A job that is resolved when something of it is read.
+
+    The process of a run asks for its job without a selection, "early", only to see that it can be
+    had, and then for the selection that it runs (`core_execute_run`). Nothing is lost by loading
+    for the second question only: what cannot be had fails there.
+    """
+
+    def __init__(self, resolve: Callable[[], dg.JobDefinition]) -> None:
+        self.__dict__["_resolve"] = resolve
+
+    def __getattr__(self, name: str) -> Any:
+        resolve: Callable[[], dg.JobDefinition] | None = self.__dict__.pop("_resolve", None)
+        if resolve is None:
+            raise AttributeError(name)
+        self.__dict__.update(vars(resolve()))
+        return getattr(self, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +102,11 @@ class _LazyData(RepositoryData):
 
     def __init__(self, whole: Whole) -> None:
         self._whole = whole
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the contents have been asked for."""
+        return "_loaded" in self.__dict__
 
     @cached_property
     def _loaded(self) -> _Loaded:

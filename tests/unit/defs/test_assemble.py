@@ -201,3 +201,22 @@ def test_the_lazy_repository_holds_what_the_definitions_hold(make_workspace):
             lazy.get_job(tenant).asset_layer.selected_asset_keys
             == plain.get_job(tenant).asset_layer.selected_asset_keys
         )
+
+
+def test_asking_for_a_job_without_a_selection_loads_nothing_until_it_is_looked_at(make_workspace):
+    """Dagster's run worker asks so before it asks for what the run selects, and drops the answer."""
+    workspace = make_workspace()
+    loads = []
+
+    def whole():
+        loads.append("whole")
+        return build_contents(workspace, gate=lambda _: True, reload=lambda: workspace)
+
+    job = WorkspaceRepository(whole=whole, part=lambda _: None).get_maybe_subset_job_def("acme")
+    before = list(loads)
+
+    assert (job.name, {node.name for node in job.nodes}) == (
+        "acme",
+        {"__".join(job.asset_key) for job in workspace.jobs if job.tenant == "acme"},
+    )
+    assert (before, loads) == ([], ["whole"])
