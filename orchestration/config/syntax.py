@@ -59,6 +59,10 @@ _EXPLANATIONS = {
         cure="close it, or write the other kind of quotes around a text that holds one",
         at_start=True,
     ),
+    "did not find expected node content": _Explanation(
+        reason="a value is missing, or a closing bracket",
+        cure="write the value, and close each `[` and `{` that is open",
+    ),
     "found unknown escape character": _Explanation(
         reason="an unknown escape after a backslash",
         cure="use single quotes around texts with backslashes",
@@ -78,6 +82,7 @@ _TABS = (
     "found a tab character where an indentation space is expected",
 )
 _GLUED_COLON = re.compile(r"\s*(?:- )?([A-Za-z_][\w-]*):[^\s/:]")
+_BARE_REFERENCE = re.compile(r"[\[{].*[:,\[ ]\s*[^\"' ]*\$\{")
 
 
 def find_glued_key(text: str) -> str | None:
@@ -116,9 +121,11 @@ def _character(document: Document, line: int, column: int) -> str:
 
 
 def _hint(document: Document, line: int) -> str:
-    """T5: `type:Promote` is a text; the parser complains only one or two lines later."""
+    """What often leads here: the parser complains only one or two lines after the mistake."""
     for number in range(line, max(-1, line - 2), -1):
-        key = find_glued_key(document.lines[number]) if number < len(document.lines) else None
-        if key:
+        text = document.lines[number] if number < len(document.lines) else ""
+        if key := find_glued_key(text):  # T5
             return f"put a space after the colon of `{key}:` in line {number + 1}"
+        if _BARE_REFERENCE.search(text):
+            return "put `${NAME}` in quotes inside of `{ }` and `[ ]`"
     return ""

@@ -119,15 +119,26 @@ def _check_field(part: str, name: str, size: int) -> None:
 
 
 def _check_fires(text: str) -> None:
-    try:
-        ticks = CronSim(text, _REFERENCE)
-    except CronSimError as error:
-        raise CronError(
-            f"`{text}` is not a valid cron expression ({str(error).lower()})",
-            help="check that each value is within its field, as in `30 2 * * 1-5`",
-        ) from error
-    if next(ticks, None) is None:
+    fault = _find_fault(text)
+    if fault is None:
+        return
+    minute, hour, day, month, weekday = text.split(" ")
+    parts = (f"{minute} {hour} {day} * {weekday}", f"0 0 1 {month} *")
+    if all(_find_fault(part) is None for part in parts):
         raise CronError(
             f"`{text}` never fires: the date does not exist",
             help="choose a day that the month has; for the last day use the 28th",
         )
+    raise CronError(
+        f"`{text}` is not a valid cron expression ({fault})",
+        help="check that each value is within its field, as in `30 2 * * 1-5`",
+    )
+
+
+def _find_fault(text: str) -> str | None:
+    """Why no tick can be computed: `bad hour`; the same for values and for impossible dates."""
+    try:
+        CronSim(text, _REFERENCE)
+    except CronSimError as error:
+        return str(error).lower()
+    return None
