@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ def _session(plan: Plan) -> Generator[Session]:
         logs=plan.home.logs,
         environ=_child_environ(plan, os.environ),
         requests=requests,
-        echo=click.echo,
+        echo=partial(click.echo, color=click.get_current_context().color),
     )
     try:
         yield session
