@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import dagster as dg
 
 from orchestration.defs import tags
-from orchestration.defs.metadata import attempt_metadata
+from orchestration.defs.metadata import attempt_metadata, record_counts
 from orchestration.domain.events import ConnectorEvent
 from orchestration.domain.job import Job
 from orchestration.domain.outcome import AttemptResult, Outcome
@@ -131,4 +131,5 @@ def _complete_check(job: Job, result: AttemptResult) -> dg.AssetCheckResult:
         passed=result.outcome is Outcome.SUCCEEDED,
         severity=dg.AssetCheckSeverity.WARN,
         description=description,
+        metadata=record_counts(result),
     )

@@ -12,10 +12,10 @@ from orchestration.domain.durations import format_duration
 from orchestration.domain.outcome import AttemptResult, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from orchestration.domain.events import JsonValue, TableReport
+    from orchestration.domain.events import TableReport
     from orchestration.domain.job import Job
     from orchestration.domain.problem import Location
     from orchestration.domain.schedule import Schedule
@@ -69,7 +69,7 @@ def attempt_metadata(job: Job, result: AttemptResult) -> _Metadata:
         shown["exit_code"] = dg.IntMetadataValue(result.exit_code)
     if result.signal is not None:
         shown["signal"] = dg.IntMetadataValue(result.signal)
-    shown |= _resources(result) | _counts(result.metrics) | _table(result.table)
+    shown |= _resources(result) | record_counts(result) | _table(result.table)
     if result.outcome is not Outcome.SUCCEEDED:
         shown |= _errors(result)
     return shown
@@ -84,9 +84,16 @@ def _resources(result: AttemptResult) -> _Metadata:
     return shown
 
 
-def _counts(metrics: Mapping[str, JsonValue]) -> _Metadata:
-    names = ("records_extracted", "records_valid", "records_invalid", "files_written")
-    found = {name: metrics.get(name) for name in (*names, "total_bytes")}
+def record_counts(result: AttemptResult) -> _Metadata:
+    """How much the attempt moved, as far as the connector said it (004-16)."""
+    names = (
+        "records_extracted",
+        "records_valid",
+        "records_invalid",
+        "files_written",
+        "total_bytes",
+    )
+    found = {name: result.metrics.get(name) for name in names}
     return {
         name: dg.IntMetadataValue(count)
         for name, count in found.items()
