@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 LAUNCHES = 9
+SIZES = (10, 5_000)
 YEARLY = "0 0 1 1 *"
 STAMP = ("sh", "-c", 'date +%s.%N > "stamp-$ORCHESTRATE_RUN_ID"')
 LAUNCH = """
@@ -57,7 +58,7 @@ class Launch:
 
 def measure() -> Section:
     rows: list[tuple[str, ...]] = []
-    for jobs in (10, 5_000):
+    for jobs in SIZES:
         launches = _measure_launches(jobs)
         total = median(launch.total for launch in launches)
         worker = median(launch.worker for launch in launches)
@@ -105,6 +106,9 @@ def _dev(folder: Path) -> Generator[Callable[..., dict[str, Any]]]:
     )
     try:
         yield lambda query, **variables: _ask(port, query, variables)
+    except BaseException:
+        print((folder / "dev.log").read_text(), file=sys.stderr)
+        raise
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=30)
