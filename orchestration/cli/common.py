@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
+    from orchestration.config import LastGood
     from orchestration.domain.workspace import Workspace
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
@@ -66,18 +67,16 @@ def runner_file() -> Path:
     return find_runner_file(explicit, os.environ, Path.cwd())
 
 
-def read_workspace(file: Path, *, only: Collection[Path] | None = None) -> Workspace:
-    """The workspace as its files are now; `only` leaves all other job files unread."""
+def read_workspace(file: Path, *, last_good: LastGood | None = None) -> Workspace:
+    """The workspace as its files are now; `last_good` stands in for what is broken."""
     from orchestration.config import load_workspace
     from orchestration.connectors.registry import CATALOG
 
-    return load_workspace(file, environ=os.environ, catalog=CATALOG, only=only)
+    return load_workspace(file, environ=os.environ, catalog=CATALOG, last_good=last_good)
 
 
 def read_served_workspace(file: Path) -> Workspace:
     """The workspace as a code server serves it: broken files as they were when they last loaded."""
-    from orchestration.config import LastGood, load_workspace
-    from orchestration.connectors.registry import CATALOG
+    from orchestration.config import LastGood
 
-    last_good = LastGood.of(file, os.environ)
-    return load_workspace(file, environ=os.environ, catalog=CATALOG, last_good=last_good)
+    return read_workspace(file, last_good=LastGood.of(file, os.environ))

@@ -45,3 +45,9 @@ class ReloadError(OrchestrationError):
     """The code server has the files, but does not accept what they say."""
 
     code = "ORC626"
+
+
+class BrokenRunnerError(OrchestrationError):
+    """runner.yaml has errors, so that it is not known under which settings a job would run."""
+
+    code = "ORC627"

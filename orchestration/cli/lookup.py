@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.cli.common import read_workspace
+from orchestration.cli.errors import BrokenRunnerError
+from orchestration.config import LastGood, load_workspace
+from orchestration.connectors.registry import CATALOG
 from orchestration.domain.problem import format_problem
 from orchestration.errors import BrokenJobError, UnknownJobError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from orchestration.domain.job import Job
     from orchestration.domain.workspace import Workspace
@@ -19,25 +22,50 @@ if TYPE_CHECKING:
 _SUFFIXES = (".yaml", ".yml")
 
 
+class _ReadOnly(LastGood):
+    """Last good versions, for one who reads single files and must not forget the others."""
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Keeps what is kept."""
+
+
 def find_job(runner_file: Path, reference: str) -> tuple[Workspace, Job]:
     """The job with the id `tenant/name` or in the job file of that path, and its workspace, of
-    which other job files are read only if the job is not where its id says.
+    which other job files are read only if the job is not where its id says. The last good version
+    of runner.yaml serves where it is broken now.
 
     Raises:
         UnknownJobError: there is no such job.
         BrokenJobError: its file has errors; the message has them all.
+        BrokenRunnerError: runner.yaml has errors, and no last good version serves.
     """
     if reference.endswith(_SUFFIXES):
         return _job_in_file(runner_file, Path(reference).absolute())
     for suffix in _SUFFIXES:
         usual = runner_file.parent / "jobs" / f"{reference}{suffix}"
         if usual.is_file():
-            workspace = read_workspace(runner_file, only=[usual])
-            job = workspace.job(reference)
-            if job:
-                return workspace, job
-    workspace = read_workspace(runner_file)
+            workspace = _read(runner_file, only=[usual])
+            if workspace.job(reference):
+                return workspace, _pick(workspace, reference)
+    workspace = _read(runner_file)
     return workspace, _pick(workspace, reference)
+
+
+def _read(runner_file: Path, *, only: Collection[Path] | None = None) -> Workspace:
+    workspace = load_workspace(
+        runner_file,
+        environ=os.environ,
+        catalog=CATALOG,
+        only=only,
+        last_good=_ReadOnly.of(runner_file, os.environ),
+    )
+    if not workspace.is_sound:
+        raise BrokenRunnerError(
+            "runner.yaml has errors, so it is not known what it says of tenants and settings:\n"
+            f"{_errors_in(workspace, runner_file.name)}",
+            help="correct the file; `orchestrate validate` checks it again",
+        )
+    return workspace
 
 
 def _job_in_file(runner_file: Path, file: Path) -> tuple[Workspace, Job]:
@@ -46,7 +74,7 @@ def _job_in_file(runner_file: Path, file: Path) -> tuple[Workspace, Job]:
             f"the job file `{file}` does not exist",
             help="name a job file, or a job as `tenant/name`; `orchestrate list jobs` shows all",
         )
-    workspace = read_workspace(runner_file, only=[file])
+    workspace = _read(runner_file, only=[file])
     for job in (*workspace.jobs, *workspace.broken_jobs):
         if (workspace.root / job.location.file).resolve() == file.resolve():
             return workspace, _pick(workspace, job.id)
@@ -58,18 +86,23 @@ def _job_in_file(runner_file: Path, file: Path) -> tuple[Workspace, Job]:
 
 
 def _pick(workspace: Workspace, job_id: str) -> Job:
+    """The job with that id, as its file is now: who names a job does not mean an older version."""
+    jobs = {job.id: job for job in (*workspace.broken_jobs, *workspace.jobs)}
+    if job_id not in jobs:
+        raise UnknownJobError(f"there is no job `{job_id}`", help=_suggest(job_id, jobs))
     job = workspace.job(job_id)
-    if job:
-        return job
-    for broken in workspace.broken_jobs:
-        if broken.id == job_id:
-            found = "\n".join(format_problem(p) for p in broken.problems if p.is_error)
-            raise BrokenJobError(
-                f"the job `{job_id}` cannot run, because its file has errors:\n{found}",
-                help="correct the file; `orchestrate validate` checks it again",
-            )
-    ids = [job.id for job in (*workspace.jobs, *workspace.broken_jobs)]
-    raise UnknownJobError(f"there is no job `{job_id}`", help=_suggest(job_id, ids))
+    if job is None or job.stale:
+        found = _errors_in(workspace, jobs[job_id].location.file)
+        raise BrokenJobError(
+            f"the job `{job_id}` cannot run, because its file has errors:\n{found}",
+            help="correct the file; `orchestrate validate` checks it again",
+        )
+    return job
+
+
+def _errors_in(workspace: Workspace, file: str) -> str:
+    found = [p for p in workspace.problems if p.is_error and p.location.file == file]
+    return "\n".join(format_problem(problem) for problem in found)
 
 
 def _suggest(job_id: str, ids: Iterable[str]) -> str:

@@ -20,6 +20,8 @@ _HEAD = """\
 # The command `orchestrate`
 
 <!-- Made by `python -m orchestration.cli.reference`; do not edit. -->
+
+Every command explains itself with `--help`.
 """
 _TAIL = """\
 ## Exit codes
@@ -56,7 +58,7 @@ _ORCHESTRATE_COMPLETE=fish_source orchestrate | source          # ~/.config/fish
 
 def render_reference() -> str:
     """The text of the page."""
-    root = click.Context(cli, info_name="orchestrate", **cli.context_settings)
+    root = click.Context(cli, info_name="orchestrate")
     parts = [_HEAD, *_describe(cli, root, cli.examples)]
     for name in COMMANDS:
         command = cli.get_command(root, name)
@@ -74,7 +76,7 @@ def _describe(
     yield f"{_paragraphs(command.help or '')}\n"
     options = [
         record
-        for parameter in command.get_params(context)
+        for parameter in command.params
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context))
     ]
     yield "| option | meaning |\n| --- | --- |"

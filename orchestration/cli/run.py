@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.common import ExampleCommand, read_workspace, runner_file, runner_option
-from orchestration.cli.output import write_json
+from orchestration.cli.output import styled_problem, write_json
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -122,10 +122,19 @@ def command(
 
     workspace, found = find_job(runner_file(), job)
     order = Order(workspace=workspace, job=found, overrides=overrides, full_refresh=full_refresh)
+    _tell_runner_problems(workspace)
     if dry_run:
         _write_plan(order, as_json=log_format == "json")
         return 0
     return _run(order, retry=retry, as_json=log_format == "json")
+
+
+def _tell_runner_problems(workspace: Workspace) -> None:
+    """The run goes on under the last good runner.yaml, but not silently."""
+    found = [p for p in workspace.problems if p.location.file == workspace.runner_file.name]
+    if any(problem.is_error for problem in found):
+        for problem in found:
+            click.echo(f"{styled_problem(problem)}\n", err=True)
 
 
 def _run(order: Order, *, retry: bool, as_json: bool) -> int:

@@ -87,6 +87,7 @@ class _Loader:
             tenants=runner.content.tenants,
             problems=sort_problems(p for document in documents for p in document.finish()),
             watched=(Path(self._runner_path), *map(Path, paths)),
+            is_sound=runner.content.is_sound,
         )
 
     def _job_paths(self, runner: RunnerResult) -> dict[str, bool]:

@@ -57,6 +57,8 @@ class Workspace:
     `root` is the folder of `runner_file`; both are absolute. A job that is right is in `jobs`, one
     that is not in `broken_jobs`: none is ever in neither. `problems` holds all problems of all
     files in reading order, those of broken jobs too. `watched` are all files that were read.
+    `is_sound` is False where runner.yaml has errors beside those of its schedules and no last good
+    version of it serves: what it says of tenants and settings is not known then.
     """
 
     root: Path
@@ -68,6 +70,7 @@ class Workspace:
     tenants: Mapping[str, Tenant] = field(default_factory=dict[str, Tenant])
     problems: tuple[Problem, ...] = ()
     watched: tuple[Path, ...] = ()
+    is_sound: bool = True
 
     @property
     def has_errors(self) -> bool:

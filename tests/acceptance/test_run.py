@@ -1,5 +1,7 @@
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -218,3 +220,50 @@ def test_a_signal_stops_the_whole_tree_within_the_grace_period(
     assert time.monotonic() - started < 10
     assert (len(found), marked("ORCHESTRATE_JOB", "acme/orders")) == (2, [])
     assert log.read_text().splitlines()[-1] == (f"acme/orders: cancelled, stopped by {number.name}")
+
+
+@pytest.fixture
+def broken_runner(workspace):
+    """A runner.yaml that says nothing that can be read of tenants."""
+
+    def damage():
+        workspace.write("runner.yaml", "runner: [")
+
+    return damage
+
+
+def test_a_job_does_not_run_under_settings_that_cannot_be_read(workspace, broken_runner):
+    broken_runner()
+
+    done = workspace.run("run", "acme/orders")
+
+    assert (done.code, said(workspace)) == (2, {})
+    assert done.err.startswith(
+        "error ORC627: runner.yaml has errors, so it is not known what it says of tenants and"
+        " settings:\nrunner.yaml:2:1: error ORC005: "
+    )
+
+
+def test_a_job_runs_under_the_last_good_settings_and_the_errors_are_shown(workspace, broken_runner):
+    remember = (
+        "from pathlib import Path; from orchestration.cli.common import read_served_workspace;"
+        "read_served_workspace(Path('runner.yaml').absolute())"
+    )
+    subprocess.run([sys.executable, "-c", remember], cwd=workspace.folder, check=True)
+    broken_runner()
+
+    done = workspace.run("run", "acme/orders")
+    again = workspace.run("run", "acme/orders")
+
+    assert (done.code, said(workspace)) == (0, {"acme": "acme acme hello nobody\n"})
+    assert done.err.startswith("runner.yaml:1:1: warning ORC208: ")
+    assert "runner.yaml:2:1: error ORC005: " in done.err
+    assert again.code == 0
+
+
+def test_an_error_in_a_schedule_keeps_no_job_from_running(workspace):
+    workspace.edit("runner.yaml", "0 4 * * *", "61 4 * * *")
+
+    done = workspace.run("run", "acme/orders")
+
+    assert (done.code, said(workspace)) == (0, {"acme": "acme acme hello nobody\n"})
