@@ -18,11 +18,14 @@ from orchestration.cli.common import ExampleCommand, runner_file, runner_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=3000,
     show_default=True,
     help="Port of the UI; 0 for any free one.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
+@click.option(
+    "--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="Address of the UI."
+)
 @click.option(
     "--allow-remote",
     is_flag=True,
