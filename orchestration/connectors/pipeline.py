@@ -141,11 +141,12 @@ def _incremental(incremental: Any) -> Any:
 
 
 def _dlt_disposition(job: Load) -> Any:
-    """The write disposition for dlt; to truncate and insert is atomic in our transaction."""
-    disposition = job.source.options.disposition
-    if disposition == "merge":
+    """The write disposition for dlt. To replace is to append to what `_make_room` emptied: dlt
+    would keep the old rows when there are no new ones.
+    """
+    if job.source.options.disposition == "merge":
         return {"disposition": "merge", "strategy": "delete-insert"}
-    return disposition
+    return "append"
 
 
 def _hints(job: Load, incremental: Any) -> dict[str, Any]:
@@ -185,10 +186,7 @@ def _check_rejects(job: Load) -> None:
 def _write(job: Load, pipeline: Pipeline, connection: Any, records: int) -> Loaded:
     """Writes everything; the caller's transaction makes it lasting, or takes it back."""
     before = job.target.columns(connection)
-    if job.last is None:
-        job.target.forget(connection, job.pipeline)
-    elif job.plan.superseded and job.source.options.disposition == "append":
-        job.target.delete(connection, FILE_COLUMN, job.plan.superseded)
+    _make_room(job, connection)
     (load_id,) = pipeline.list_normalized_load_packages()
     sizes = _file_sizes(pipeline, load_id, job.target.table)
     pipeline.load(workers=1)
@@ -202,6 +200,17 @@ def _write(job: Load, pipeline: Pipeline, connection: Any, records: int) -> Load
         ),
         new_columns=_new_columns(before if job.last else (), written.columns),
     )
+
+
+def _make_room(job: Load, connection: Any) -> None:
+    """Removes what the new records take the place of, save where they are merged by key."""
+    disposition = job.source.options.disposition
+    if job.last is None:
+        job.target.forget(connection, job.pipeline)
+    elif disposition == "replace":
+        job.target.clear(connection)
+    elif disposition == "append" and job.plan.superseded:
+        job.target.delete(connection, FILE_COLUMN, job.plan.superseded)
 
 
 def _file_sizes(pipeline: Pipeline, load_id: str, table: str) -> list[int]:

@@ -39,7 +39,10 @@ def main() -> int:
     except OrchestrationError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
-    return Attempt(order, sys.stdout, sys.stderr, debug=debug).run()
+    attempt = Attempt(order, sys.stdout, sys.stderr, debug=debug)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, attempt.stop)
+    return attempt.run()
 
 
 class Attempt:
@@ -57,8 +60,6 @@ class Attempt:
 
     def run(self) -> int:
         """Carries the order out and returns the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
         written, code = None, EXIT_FAILED
         try:
             written = self._carry_out()
@@ -71,6 +72,12 @@ class Attempt:
             self._report(_unexpected(summary, error))
         self._complete(code, written)
         return code
+
+    def stop(self, number: int, _frame: FrameType | None) -> None:
+        """Ends the process at once: what is not committed is as if it had never been."""
+        self._stdout.write("\n")  # in case the signal came in the middle of a line
+        self._complete(EXIT_FAILED, None)
+        os._exit(128 + number)
 
     def _carry_out(self) -> Written | None:
         ends, options = make_ends(self._order)
@@ -95,12 +102,6 @@ class Attempt:
         self._stderr.write(f"{self._masker.mask(str(error))}\n")
         if self._debug:
             self._stderr.write(self._masker.mask("".join(traceback.format_exception(error))))
-
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        """Ends the process at once: what is not committed is as if it had never been."""
-        self._stdout.write("\n")  # in case the signal came in the middle of a line
-        self._complete(EXIT_FAILED, None)
-        os._exit(128 + number)
 
     def _write_line(self, line: str) -> None:
         self._stdout.write(f"{line}\n")

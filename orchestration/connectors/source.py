@@ -7,9 +7,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration.connectors.checkpoint import Checkpoint, FileMark, Method, marks_of
+from orchestration.connectors.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from orchestration.connectors.events import Emitter, Tally
@@ -70,6 +71,14 @@ class Reading:
         self.emitter.rejected(file.name, line, reason)
 
 
+def missing_key(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """What is missing if a record lacks a value of the primary key, None if it has them all."""
+    for key in keys:
+        if record.get(key) is None:
+            return f"no value for `{key}`, which is in the primary key"
+    return None
+
+
 class Source(Protocol):
     """A source with its options. `plan` comes first and imports nothing heavy."""
 
@@ -121,11 +130,21 @@ class RecordSource:
         digest = blake2b(digest_size=16)
         for batch in self._ask(reading):
             reading.tally.extracted += len(batch)
+            self._check_keys(batch)
             if not self.options.incremental:
                 digest.update(repr(batch).encode(errors="surrogatepass"))
             yield batch
         if not self.options.incremental:
             reading.digest = digest.hexdigest()
+
+    def _check_keys(self, batch: list[dict[str, Any]]) -> None:
+        keys = self.options.keys
+        for record in batch if keys else ():
+            missing = missing_key(record, keys)
+            if missing:
+                raise SourceError(
+                    f"a record has {missing}", help="name a key that every record has"
+                )
 
     def checkpoint(self, plan: Plan, reading: Reading, method: Method) -> Checkpoint:
         """The digest and the marks; cursors are remembered by dlt."""

@@ -74,6 +74,10 @@ class Target(Protocol):
         """Drops the table, and what dlt stored for that pipeline."""
         ...
 
+    def clear(self, connection: Connection) -> None:
+        """Deletes all rows of the table, if it is there."""
+        ...
+
     def delete(self, connection: Connection, column: str, values: Iterable[str]) -> None:
         """Deletes the rows with one of those values in `column`."""
         ...

@@ -18,7 +18,6 @@ from orchestration.connectors.files import FileSource, open_bytes
 from orchestration.connectors.options import FileOptions, is_reference
 
 if TYPE_CHECKING:
-    from _csv import Reader as _Reader
     from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
@@ -71,7 +70,7 @@ def _read(
 
     types = _types(options, files, reading)
     for file in files:
-        for texts in _chunks(options, file, reading):
+        for texts in _tables(options, file, partial(reading.reject, file)):
             yield file, type_texts(texts, types.__getitem__)
 
 
@@ -79,107 +78,124 @@ def _types(options: CsvOptions, files: Sequence[SourceFile], reading: Reading) -
     """The type of each column: as declared, else as the table has it, else as all texts fit it."""
     from orchestration.connectors.columns import Inference
 
-    names = dict.fromkeys(name for file in files for name in _header(options, file))
+    names: dict[str, None] = {}
+    for file in files:
+        with _opened(options, file, _ignore) as rows:
+            names.update(dict.fromkeys(rows.names))
     known = {name: options.columns.get(name) or reading.known_type(name) for name in names}
-    unknown = [name for name, kind in known.items() if kind is None]
-    inference = Inference(unknown)
-    for file in files if unknown else ():
-        for texts in _chunks(options, file, None):
-            inference.see(texts)
+    inference = Inference(name for name, kind in known.items() if kind is None)
+    if not all(known.values()):
+        for file in files:
+            for texts in _tables(options, file, _ignore):
+                inference.see(texts)
     return {name: kind for name, kind in known.items() if kind} | inference.types()
 
 
+def _ignore(line: int, reason: str) -> None:
+    """The pass that finds out types leaves bad records to the one that loads."""
+
+
+def _tables(options: CsvOptions, file: SourceFile, bad: _Bad) -> Iterator[Table]:
+    with _opened(options, file, bad) as rows:
+        yield from rows.tables()
+
+
 @contextmanager
-def _open(options: CsvOptions, file: SourceFile) -> Generator[TextIO]:
+def _opened(options: CsvOptions, file: SourceFile, bad: _Bad) -> Generator[_Rows]:
     encoding = "utf-8-sig" if options.encoding.lower() in ("utf-8", "utf8") else options.encoding
     with (
         open_bytes(file) as stream,
         TextIOWrapper(stream, encoding, "surrogateescape", newline="") as text,
     ):
-        yield text
+        yield _Rows(options, file, text, bad)
 
 
-def _header(options: CsvOptions, file: SourceFile) -> list[str]:
-    with _open(options, file) as stream:
-        return _parse_header(options, file, _reader(options, stream))
+class _Rows:
+    """One pass over a CSV file. What is no record goes to `bad`, with its line and the reason."""
 
+    def __init__(self, options: CsvOptions, file: SourceFile, text: TextIO, bad: _Bad) -> None:
+        csv.field_size_limit(_LONGEST_FIELD)
+        self._reader = csv.reader(
+            text, delimiter=options.delimiter, quotechar=options.quote, strict=True
+        )
+        self._nulls = frozenset(options.null_values)
+        self._bad = bad
+        nothing: list[str] = []
+        self.names = [name.strip() for name in next(self._reader, nothing)]
+        self._check_header(options, file)
+        self._keys = [self.names.index(key) for key in options.keys]
 
-def _chunks(options: CsvOptions, file: SourceFile, reading: Reading | None) -> Iterator[Table]:
-    with _open(options, file) as stream:
-        reader = _reader(options, stream)
-        names = _parse_header(options, file, reader)
-        bad = partial(reading.reject, file) if reading else _ignore
-        records = _records(reader, len(names), bad)
+    def tables(self) -> Iterator[Table]:
+        """The records as texts, in tables of bounded size."""
+        records = self._records()
         while chunk := list(islice(records, _ROWS)):
-            yield _texts(names, chunk, frozenset(options.null_values), bad)
+            yield self._table(chunk)
 
-
-def _parse_header(options: CsvOptions, file: SourceFile, reader: _Reader) -> list[str]:
-    nothing: list[str] = []
-    names = [name.strip() for name in next(reader, nothing)]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if not names or not all(names) or twice:
-        problem = f"has the column `{twice[0]}` twice" if twice else "has a column without a name"
+    def _check_header(self, options: CsvOptions, file: SourceFile) -> None:
+        twice = [name for name, count in Counter(self.names).items() if count > 1]
+        missing = [key for key in options.keys if key not in self.names]
+        if not self.names:
+            problem = "is missing"
+        elif twice:
+            problem = f"has the column `{twice[0]}` twice"
+        elif not all(self.names):
+            problem = "has a column without a name"
+        elif missing:
+            problem = f"has no `{missing[0]}`, which is in the primary key"
+        else:
+            return
         raise SourceError(
-            f"the header of `{file.name}` {problem if names else 'is missing'}",
+            f"the header of `{file.name}` {problem}",
             help=f"the first line names the columns, with `{options.delimiter}` between them",
         )
-    return names
 
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Each record with its line. Empty lines are not records."""
+        while True:
+            line = self._reader.line_num + 1
+            try:
+                row = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._bad(line, self._reason(error))
+                continue
+            problem = self._problem(row)
+            if problem is None:
+                yield line, row
+            elif row:
+                self._bad(line, problem)
 
-def _records(reader: _Reader, width: int, bad: _Bad) -> Iterator[tuple[int, list[str]]]:
-    """Each record with its line; what is none goes to `bad`. Empty lines are not records."""
-    while True:
-        line = reader.line_num + 1
+    def _problem(self, row: list[str]) -> str | None:
+        if len(row) != len(self.names):
+            return f"{len(row)} fields where the header has {len(self.names)}"
+        for position in self._keys:
+            if row[position] in self._nulls:
+                return f"no value for `{self.names[position]}`, which is in the primary key"
+        return None
+
+    def _reason(self, error: csv.Error) -> str:
+        if "unexpected end of data" not in str(error):
+            return str(error)
+        end = f"up to the end of the file in line {self._reader.line_num}"
+        return f"a quoted field is never closed, {end}"
+
+    def _table(self, chunk: list[tuple[int, list[str]]]) -> Table:
+        from orchestration.connectors.arrow import pa
+
+        nulls = self._nulls
+        columns = zip(*(row for _, row in chunk), strict=True) if chunk else [()] * len(self.names)
         try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            bad(line, _reason(error, reader.line_num))
-            continue
-        if len(row) == width:
-            yield line, row
-        elif row:
-            bad(line, f"{len(row)} fields where the header has {width}")
+            arrays = [
+                pa.array([None if text in nulls else text for text in column], pa.string())
+                for column in columns
+            ]
+        except UnicodeEncodeError:
+            return self._table([record for record in chunk if self._is_decoded(*record)])
+        return pa.table(arrays, self.names)
 
-
-def _reason(error: csv.Error, last_line: int) -> str:
-    if "unexpected end of data" in str(error):
-        return f"a quoted field is never closed, up to the end of the file in line {last_line}"
-    return str(error)
-
-
-def _texts(
-    names: list[str], chunk: list[tuple[int, list[str]]], nulls: frozenset[str], bad: _Bad
-) -> Table:
-    from orchestration.connectors.arrow import pa
-
-    columns = zip(*(row for _, row in chunk), strict=True)
-    try:
-        return pa.table(
-            {
-                name: pa.array([None if text in nulls else text for text in column], pa.string())
-                for name, column in zip(names, columns, strict=True)
-            },
-            schema=pa.schema([(name, pa.string()) for name in names]),
-        )
-    except UnicodeEncodeError:
-        good = [record for record in chunk if _is_decoded(record[1])]
-        for line, row in chunk:
-            if not _is_decoded(row):
-                bad(line, "bytes that are no text in the encoding of the file")
-        return _texts(names, good, nulls, bad) if good else pa.table({name: [] for name in names})
-
-
-def _is_decoded(row: list[str]) -> bool:
-    return not any("\udc80" <= character <= "\udcff" for text in row for character in text)
-
-
-def _reader(options: CsvOptions, stream: TextIO) -> _Reader:
-    csv.field_size_limit(_LONGEST_FIELD)
-    return csv.reader(stream, delimiter=options.delimiter, quotechar=options.quote, strict=True)
-
-
-def _ignore(line: int, reason: str) -> None:
-    """The pass that finds out types leaves bad records to the one that loads."""
+    def _is_decoded(self, line: int, row: list[str]) -> bool:
+        decoded = not any("\udc80" <= character <= "\udcff" for text in row for character in text)
+        if not decoded:
+            self._bad(line, "bytes that are no text in the encoding of the file")
+        return decoded

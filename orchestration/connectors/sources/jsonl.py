@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestration.connectors.files import FileSource, open_bytes
 from orchestration.connectors.jsontext import parse_json
 from orchestration.connectors.options import FileOptions
+from orchestration.connectors.source import missing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,17 +26,17 @@ class JsonlOptions(FileOptions):
 
 def source(options: JsonlOptions, folder: Path) -> FileSource:
     """The objects of JSON Lines files."""
-    return FileSource(options, folder, _read)
+    return FileSource(options, folder, partial(_read, options))
 
 
 def _read(
-    files: Sequence[SourceFile], reading: Reading
+    options: JsonlOptions, files: Sequence[SourceFile], reading: Reading
 ) -> Iterator[tuple[SourceFile, list[dict[str, Any]]]]:
     for file in files:
         batch: list[dict[str, Any]] = []
         with open_bytes(file) as stream:
             for number, line in enumerate(stream, start=1):
-                record = _parse(line, partial(reading.reject, file, number))
+                record = _parse(line, options.keys, partial(reading.reject, file, number))
                 if record is not None:
                     batch.append(record)
                 if len(batch) >= _RECORDS:
@@ -45,7 +46,9 @@ def _read(
             yield file, batch
 
 
-def _parse(line: bytes, reject: Callable[[str], None]) -> dict[str, Any] | None:
+def _parse(
+    line: bytes, keys: tuple[str, ...], reject: Callable[[str], None]
+) -> dict[str, Any] | None:
     """The object of one line; None for an empty line and for what was rejected."""
     text = line.strip()
     if not text:
@@ -56,7 +59,9 @@ def _parse(line: bytes, reject: Callable[[str], None]) -> dict[str, Any] | None:
         return reject(_reason(error))
     if not isinstance(value, dict):
         return reject("valid JSON, but no object")
-    return cast("dict[str, Any]", value)
+    record = cast("dict[str, Any]", value)
+    missing = missing_key(record, keys)
+    return reject(missing) if missing else record
 
 
 def _reason(error: Exception) -> str:

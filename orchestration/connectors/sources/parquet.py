@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,27 @@ class ParquetOptions(FileOptions):
 
 def source(options: ParquetOptions, folder: Path) -> FileSource:
     """The rows of Parquet files."""
-    return FileSource(options, folder, _read)
+    return FileSource(options, folder, partial(_read, options))
 
 
-def _read(files: Sequence[SourceFile], reading: Reading) -> Iterator[tuple[SourceFile, Table]]:
+def _read(
+    options: ParquetOptions, files: Sequence[SourceFile], reading: Reading
+) -> Iterator[tuple[SourceFile, Table]]:
     from orchestration.connectors.columns import conform
 
     for file in files:
         for table in _tables(file):
+            _check_keys(options, file, table)
             yield file, conform(table, reading.known_type)
+
+
+def _check_keys(options: ParquetOptions, file: SourceFile, table: Table) -> None:
+    for key in options.keys:
+        if key not in table.column_names or table.column(key).null_count:
+            raise SourceError(
+                f"`{file.name}` has rows without a value for `{key}`, which is in the primary key",
+                help="name a key that every row has",
+            )
 
 
 def _tables(file: SourceFile) -> Iterator[Table]:

@@ -190,6 +190,11 @@ class DuckdbTarget:
                 stored = self._quoted(table, schema)
                 connection.execute(f'DELETE FROM {stored} WHERE "{column}" = ?', [pipeline])  # noqa: S608 - quoted
 
+    def clear(self, connection: DuckDBPyConnection) -> None:
+        """Deletes all rows of the table, if it is there."""
+        if _has_table(connection, self.dataset, self.table):
+            connection.execute(f"DELETE FROM {self._quoted(self.table)}")  # noqa: S608 - quoted
+
     def delete(self, connection: DuckDBPyConnection, column: str, values: Iterable[str]) -> None:
         """Deletes the rows with one of those values in `column`."""
         if _has_table(connection, self.dataset, self.table):
