@@ -28,12 +28,17 @@ LABEL org.opencontainers.image.title="orchestration" \
       org.opencontainers.image.description="Multi-tenant ingestion jobs written in YAML, run and scheduled by Dagster" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/orchestration /opt/orchestration
-# State is the only thing that is written; group 0 may write too, for platforms that choose the user.
-RUN install -d -o 10001 -g 0 -m 0775 /app/.orchestrate
+# These folders are all that is written to; by group 0 too, for platforms that choose the user.
+RUN useradd --uid 10001 --gid 0 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin orchestrate \
+    && install -d -o 10001 -g 0 -m 0775 /app/.orchestrate /app/.orchestrate/dagster /app/warehouse
 WORKDIR /app
+# The example workspace; mount or copy your own runner.yaml and jobs over it.
+COPY runner.yaml ./
+COPY jobs ./jobs
 ENV PATH=/opt/orchestration/bin:$PATH \
+    DAGSTER_HOME=/app/.orchestrate/dagster \
     HOME=/tmp \
     PYTHONUNBUFFERED=1
-USER 10001:0
+USER 10001
 ENTRYPOINT ["orchestrate"]
 CMD ["--help"]
