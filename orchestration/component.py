@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.definitions import CodeLocation
-from orchestration.defs.assemble import build_definitions
+from orchestration.connectors.registry import CATALOG
+from orchestration.defs.location import CodeLocation
 
 
 class OrchestrationComponent(dg.Component, dg.Model, dg.Resolvable):
@@ -20,5 +20,4 @@ class OrchestrationComponent(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions of the workspace."""
         runner_file = (Path(context.path) / self.runner).resolve()
-        location = CodeLocation(runner_file, os.environ)
-        return build_definitions(location.load(), gate=location.gate, reload=location.load)
+        return CodeLocation(runner_file, os.environ, CATALOG).definitions()
