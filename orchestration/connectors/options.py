@@ -50,7 +50,7 @@ class SourceOptions(Options):
     )
     write_disposition: WriteDisposition | None = Field(
         default=None,
-        description="How records reach the table; see below for the default and what is allowed.",
+        description="How records reach the table: added, merged by key, or in place of all.",
     )
     columns: dict[Name, ColumnType] = Field(
         default={},
@@ -86,7 +86,7 @@ class FileOptions(SourceOptions):
 
     path: Name = Field(
         description="A file, or a pattern such as `data/**/*.csv`. A relative path starts from the "
-        "folder of `runner.yaml` and stays inside it; `.gz` files are unpacked.",
+        "folder of `runner.yaml` and stays inside it.",
     )
 
 

@@ -35,10 +35,13 @@ def _read(
 ) -> Iterator[tuple[SourceFile, Table]]:
     from orchestration.connectors.columns import conform
 
+    def wanted_type(column: str) -> str | None:
+        return options.columns.get(column) or reading.known_type(column)
+
     for file in files:
         for table in _tables(file):
             _check_keys(options, file, table)
-            yield file, conform(table, reading.known_type)
+            yield file, conform(table, wanted_type)
 
 
 def _check_keys(options: ParquetOptions, file: SourceFile, table: Table) -> None:

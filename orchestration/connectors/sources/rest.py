@@ -150,7 +150,9 @@ class RestOptions(RecordOptions):
         default=100_000, gt=0, description="More pages than this are an error, not a longer run."
     )
     incremental: RestIncremental | None = Field(  # pyright: ignore[reportIncompatibleVariableOverride] - the model is frozen
-        default=None, description="Load only what is new or changed."
+        default=None,
+        description="Load only what is new or changed. Without it, all is read and, if "
+        "anything changed, loaded.",
     )
     timeout: Duration = Field(default="30s", description="How long one answer may take.")
     max_attempts: int = Field(

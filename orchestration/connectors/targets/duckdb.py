@@ -98,11 +98,19 @@ class DuckdbTarget:
     read it while data is extracted.
     """
 
-    def __init__(self, path: Path, dataset: str, table: str, patience: timedelta) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dataset: str,
+        table: str,
+        patience: timedelta,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.path = path
         self.dataset = dataset
         self.table = table
         self._patience = patience
+        self._sleep = sleep
 
     @property
     def label(self) -> str:
@@ -226,7 +234,7 @@ class DuckdbTarget:
             except duckdb.IOException as error:
                 if _LOCKED not in str(error) or time.monotonic() > deadline:
                     raise
-            time.sleep(_WAIT_SECONDS)
+            self._sleep(_WAIT_SECONDS)
 
     def _explained(self, error: Exception) -> TargetError:
         message = str(error).partition("\n")[0]

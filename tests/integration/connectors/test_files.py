@@ -10,6 +10,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from orchestration.connectors.errors import SourceError
+from orchestration.connectors.events import Tally
+from orchestration.connectors.files import FileSource
+from orchestration.connectors.source import Reading
+from orchestration.connectors.sources.csv import CsvOptions
 
 CSV = {"path": "data/*.csv"}
 JSONL = {"path": "data/*.jsonl"}
@@ -107,6 +112,21 @@ def test_a_file_written_in_the_moment_it_was_read_is_not_trusted_by_its_time(wor
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     workspace.run("csv", CSV)
     assert workspace.query("SELECT id FROM things") == [(2,)]
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(workspace):
+    path = workspace.write("a.csv", "id\n1\n")
+
+    def read(files, reading):
+        path.write_text("id\n1\n2\n")
+        yield files[0], [{"id": 1}]
+
+    source = FileSource(CsvOptions(path="a.csv"), workspace.root, read)
+    plan = source.plan(None)
+    reading = Reading(tally=Tally(), emitter=None, known_type=None)
+    with pytest.raises(SourceError) as caught:
+        list(source.read(plan, reading))
+    assert caught.value.reason == "`a.csv` changed while it was read"
 
 
 def test_without_a_key_a_changed_file_replaces_what_it_brought_and_a_new_one_adds(workspace):
@@ -428,6 +448,20 @@ def test_a_parquet_column_that_changed_its_type_is_never_rounded(workspace):
         (2, None),
         (None, 2.5),
     ]
+
+
+def test_a_declared_type_never_rounds_what_a_parquet_file_holds(workspace):
+    pq.write_table(pa.table({"n": [1.5], "m": [2.0]}), workspace.root / "a.parquet")
+    options = {"path": "a.parquet", "columns": {"n": "bigint", "m": "bigint"}}
+    workspace.run("parquet", options)
+    assert workspace.query("SELECT m, n__v_double FROM things") == [(2, 1.5)]
+
+
+def test_a_declared_type_never_rounds_what_a_json_line_holds(workspace):
+    workspace.write("a.jsonl", '{"n": 1.5, "m": 2.0}\n')
+    options = {"path": "a.jsonl", "columns": {"n": "bigint", "m": "bigint"}}
+    workspace.run("jsonl", options)
+    assert workspace.query("SELECT m, n__v_double FROM things") == [(2, 1.5)]
 
 
 def test_a_full_refresh_starts_over_with_new_types_and_no_rest_of_the_old(workspace):

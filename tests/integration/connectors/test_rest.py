@@ -220,6 +220,13 @@ def test_a_key_in_the_query_is_sent_and_never_shown(workspace, api):
     assert "s3cret" not in done.stdout + done.stderr
 
 
+def test_a_secret_is_masked_wherever_it_turns_up(workspace, api):
+    auth = {"kind": "bearer", "token": "s3cret"}
+    done = workspace.run("rest", {"url": f"{api.url}/s3cret", "auth": auth})
+    assert done.one("metrics_error")["message"] == f"`{api.url}/***` answered 404 Not Found"
+    assert "s3cret" not in done.stdout + done.stderr
+
+
 def test_a_request_that_fails_for_a_moment_is_repeated(workspace, api):
     api.failures.append(503)
     done = workspace.run("rest", {"url": f"{api.url}/plain", "max_attempts": 2})

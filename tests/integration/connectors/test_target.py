@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 
 import duckdb
 import pytest
+from orchestration.connectors.targets.duckdb import DuckdbTarget
 
 CSV = {"path": "data.csv"}
 # Opens a database file, says so, and holds it until stdin ends.
@@ -148,9 +150,12 @@ def test_a_database_that_is_locked_for_too_long_is_an_error_that_may_be_retried(
 
 
 def test_a_database_that_is_free_again_soon_is_waited_for(workspace, holder):
-    process = workspace.start("csv", CSV)
-    holder.stdin.close()
-    holder.wait()
-    stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (0, "")
-    assert '"files_unchanged": 1' in stdout
+    def release(seconds):
+        assert seconds == 0.1
+        holder.stdin.close()
+        holder.wait()
+
+    path = workspace.root / "warehouse/acme.duckdb"
+    target = DuckdbTarget(path, "main", "things", timedelta(seconds=60), sleep=release)
+    assert target.written().row_count == 2
+    assert holder.returncode == 0

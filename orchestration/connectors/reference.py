@@ -1,0 +1,199 @@
+"""The page `docs/reference/connectors.md`, made from the option models themselves.
+
+`python -m orchestration.connectors.reference > docs/reference/connectors.md` writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from orchestration.connectors.options import SourceOptions
+from orchestration.connectors.registry import SOURCES, TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestration.connectors.registry import Connector
+
+    Schema = dict[str, Any]
+
+_HEAD = """\
+# Connectors
+
+<!-- Made by `python -m orchestration.connectors.reference`; do not edit. -->
+
+A connector job names a source and a target and gives each its options:
+
+```yaml
+source_connector: csv
+source:
+  path: data/airports.csv
+  primary_key: iata
+target_connector: duckdb
+target:
+  path: warehouse/acme.duckdb
+```
+
+Every option may hold `${NAME}` or `${NAME:-default}`, resolved when the job runs. Secrets belong
+into such references.
+
+## How records reach the table
+
+| `write_disposition` | a file that is new | a file that changed | records of a database or an API |
+| --- | --- | --- | --- |
+| `append` | its records are added | its records replace those that it brought before | those after the last cursor value are added |
+| `merge` | its records are merged by `primary_key` | likewise | likewise |
+| `replace` | all files are read again and become the table | likewise | all are read; if any of them changed, they become the table |
+
+By default it is `merge` with a `primary_key`; else `append` for files and where there is a cursor
+(`incremental`); else `replace`. What would double records or lose some is refused: `append`
+without a cursor, `replace` with one, `merge` without a key, `lag` without a key. If a file holds
+one key twice, one of the two records is kept; with a cursor, the later one.
+
+**A source that did not change loads nothing.** For files, that includes SQLite, it is found out by
+size and time of modification, then by content, without reading a record and without starting dlt.
+An API is asked, and its records compared with those of the last load.
+
+**One load is one transaction.** Rows, new columns and what the job remembers are committed
+together: a run that is killed, at whatever moment, has changed nothing, and the next one does its
+work. What a job remembers lies in the target, not on the machine that runs it.
+
+`orchestrate run --full-refresh` drops the table and all that is remembered, and loads everything;
+until that is committed, the old table stays. It is needed, and asked for, when the primary key, the
+cursor or the write disposition of a job changes. A table that another job or a person made is never
+touched without it.
+
+### Cursors
+
+With `incremental: {cursor: updated_at}` each run asks for the records whose cursor is at or after
+the last value that was loaded. Those at that very value that were loaded already are left out: by
+`primary_key`, or without one by their content. `lag` goes further back, for records that come late.
+A record without a cursor value fails the run.
+
+### Records that cannot be read
+
+A broken line of a CSV or JSON Lines file, and one without a value for the primary key, is skipped
+and reported (`record_skipped`: file, line, reason, and nothing of the data); the others are
+loaded and the run ends as a partial success, with exit code 1. It stays one until the file is
+mended. A run without one good record fails instead, and changes nothing.
+
+### Types
+
+JSON and SQLite bring types along; Parquet files keep theirs. CSV and JSON Lines files whose names
+end in `.gz` are unpacked. The columns of CSV files get the
+narrowest of `bigint`, `double`, `bool`, `date`, `timestamp` and `text` that keeps every value of
+all files of the first load as it is; `columns` overrides it. A number with a leading zero stays a text.
+A timestamp without a zone is taken as UTC. Lists and objects become JSON. A value that does not
+fit the type of its column later is not lost: it goes to a column of its own (`size__v_text`), and a
+`schema_changed` event says so. Names become snake case.
+
+The column `_source_file` names the file that a row came from; columns that start with `_dlt_`
+belong to dlt.
+"""
+_TAIL = """\
+## Exit codes and errors
+
+| code | meaning |
+| --- | --- |
+| 0 | everything is loaded, or nothing was new |
+| 1 | some records were skipped, the others are loaded |
+| 2 | nothing was changed; the last lines of stderr say why |
+
+`ORC610` the source, `ORC611` the target, `ORC612` the target is locked by another process (retry),
+`ORC613` the options, `ORC615` no good record at all. With `ORCHESTRATE_DEBUG=1` in the `env` of the
+job, tracebacks follow.
+"""
+
+
+def render_reference() -> str:
+    """The text of the page."""
+    lines = [_HEAD, "## Sources", "", "Every source takes:", ""]
+    lines += _table(SourceOptions.model_json_schema(), frozenset())
+    for name, connector in SOURCES.items():
+        lines += _connector(name, connector, known=frozenset(SourceOptions.model_fields))
+    lines += ["## Targets", ""]
+    for name, connector in TARGETS.items():
+        lines += _connector(name, connector, known=frozenset())
+    return "\n".join([*lines, _TAIL])
+
+
+def _connector(name: str, connector: Connector, known: frozenset[str]) -> Iterator[str]:
+    schema = connector.options_model().model_json_schema()
+    yield from (f"### `{name}`", "", str(connector.load().__doc__), "")
+    yield from _table(schema, known)
+    for option, field in schema["properties"].items():
+        parts = list(_parts(field, schema.get("$defs", {})))
+        if parts:
+            yield from (f"`{option}`:", "")
+            yield from _nested_table(parts)
+
+
+def _parts(field: Schema, definitions: Schema) -> Iterator[Schema]:
+    """The models that an option may be, none for a plain value."""
+    for variant in (field, *field.get("anyOf", []), *field.get("oneOf", [])):
+        if "$ref" in variant:
+            yield definitions[variant["$ref"].rpartition("/")[2]]
+        elif variant is not field and "oneOf" in variant:
+            yield from _parts(variant, definitions)
+
+
+def _table(schema: Schema, known: frozenset[str]) -> Iterator[str]:
+    yield "| option | type | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for name, field in schema["properties"].items():
+        if name not in known:
+            yield f"| {_row(schema, name, field)} |"
+    yield ""
+
+
+def _nested_table(parts: list[Schema]) -> Iterator[str]:
+    """The options of nested models; where there are several, each is chosen by its `kind`."""
+    if len(parts) == 1:
+        yield from _table(parts[0], frozenset())
+        return
+    yield "| kind | option | type | default | meaning |"
+    yield "| --- | --- | --- | --- | --- |"
+    for part in parts:
+        options = dict(part["properties"])
+        kind = options.pop("kind")["const"]
+        for name, field in options.items():
+            yield f"| `{kind}` | {_row(part, name, field)} |"
+    yield ""
+
+
+def _row(schema: Schema, name: str, field: Schema) -> str:
+    default = field.get("default")
+    if name in schema.get("required", []):
+        shown = "required"
+    elif default in (None, [], {}):
+        shown = ""
+    else:
+        shown = f"`{default if isinstance(default, str) else json.dumps(default)}`"
+    return f"`{name}` | {_type(field)} | {shown} | {field['description']}"
+
+
+def _type(field: Schema) -> str:
+    variants = field.get("anyOf") or field.get("oneOf")
+    if variants:
+        kinds = [_type(each) for each in variants if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "items" in field:
+        return f"list of {_type(field['items'])}s"
+    if "additionalProperties" in field:
+        return f"map: name to {_type(field['additionalProperties'])}"
+    return _WORDS.get(field.get("type", ""), "map, see below")
+
+
+_WORDS: Mapping[str, str] = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "yes or no",
+}
+
+if __name__ == "__main__":
+    sys.stdout.write(render_reference())
