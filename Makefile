@@ -26,7 +26,7 @@ help: ## List the targets
 install: $(STAMP) ## Install everything into .venv, `orchestrate` included
 
 dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://localhost:3000
-	$(BIN)/orchestrate dev $(ARGS)
+	@$(BIN)/orchestrate dev $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)

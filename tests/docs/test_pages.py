@@ -1,14 +1,15 @@
 """Runs what README and docs say: each page in order, as a reader would type it.
 
 How a page is written:
-- A `console` block holds commands after `$ ` and, below each, what it prints; a line `...` stands
-  for any lines, `...` inside a line for any text of it. A command must succeed, unless the next one
-  is `echo $?`, which shows the reader how it failed.
+- A `console` block holds commands after `$ ` and, below each, what it prints; `...` stands for any
+  text. A command must succeed, unless the next one is `echo $?`, which shows how it failed.
 - A block whose fence says `title="path"` is a file that the reader writes there.
 - A block whose fence says `excerpt="path"` shows consecutive lines of a file of this repository.
 - `<!-- starts in: an empty folder -->` at the top: the page begins with nothing. Otherwise it
   begins in a copy of this repository.
 - A command that starts the UI goes on until the end of the page, on a free port in place of 3000.
+- `docker` is `programs/docker`, which runs the same without a container, unless the environment
+  variable CONTAINER_ENGINE names a program that does.
 """
 
 import os
@@ -20,7 +21,7 @@ import subprocess
 import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
@@ -29,11 +30,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 STARTS_UI = ("make dev", "orchestrate dev")
-RECURSIVE = ("make test", "make check", "make bench", ".ci/run")
+# These would run this test again, or for minutes: make says what they would do.
+RECURSIVE = {f"make {target}": f"make -n {target}" for target in ("test", "check", "bench")}
+STAND_IN = Path(__file__).parent / "programs"
+_VARYING = {
+    r"\b\d+(\.\d+)? ?s\b": "<duration>",
+    r"\b\d\d:\d\d:\d\d\b": "<time>",
+    r"(load_id|execution_time_seconds|records_per_second|total_bytes)=\S+": r"\1=<...>",
+    r"(workspace +)\S+": r"\1<path>",
+}
 _FENCE = re.compile(r"^```(\w+)?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".orchestrate", "__pycache__", ".*_cache")
+_NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".orchestrate", "warehouse", "__pycache__", ".*_cache", ".hypothesis"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +60,14 @@ class Command:
     expected: str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Somebody who follows a page in `folder`. `ports` maps the UI's port to the real one."""
+    """Somebody who follows a page in `folder`; where it says port 3000, they take `port`."""
 
     folder: Path
     environ: dict[str, str]
     stack: ExitStack
-    port: int | None = field(default=None)
+    port: int
 
     def follow(self, block: Block) -> None:
         if path := block.attributes.get("title"):
@@ -82,10 +93,7 @@ class Reader:
             assert status == 0 or shown, f"`{command.text}` exits with {status}"
 
     def run(self, command: Command, last_status: int) -> int:
-        text = f"make --dry-run {command.text}" if command.text in RECURSIVE else command.text
-        text = text.replace("make --dry-run make", "make --dry-run").replace(
-            ".ci/run", "check test"
-        )
+        text = RECURSIVE.get(command.text, command.text)
         done = subprocess.run(
             ["bash", "-c", f"(exit {last_status}); {self._on_port(text)}"],
             cwd=self.folder,
@@ -94,28 +102,31 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=180,
             check=False,
         )
-        expected = self._on_port(command.expected)
-        if expected:
-            assert_output(expected, done.stdout, command.text)
+        if command.expected and text == command.text:
+            assert_output(self._on_port(command.expected), done.stdout, command.text)
+        if "-p 3000:" in text:
+            self.wait_for_ui(self.folder / ".docker" / "log")
         return 0 if command.text == "echo $?" else done.returncode
 
     def start_ui(self, command: Command) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         option = f"--port {self.port}"
         text = command.text + (f" ARGS='{option}'" if "make" in command.text else f" {option}")
         screen = self.folder / ".screen"
         self.stack.enter_context(running(text, self.folder, self.environ, screen))
-        wait_until(lambda: answers(f"http://127.0.0.1:{self.port}/server_info"), 90, screen)
-        expected = self._on_port(command.expected)
+        self.wait_for_ui(screen)
+        expected = self._on_port(command.expected) + "\n..."
         wait_until(lambda: matches(expected, screen.read_text()), 90, screen)
 
+    def wait_for_ui(self, screen: Path) -> None:
+        wait_until(lambda: answers(f"http://127.0.0.1:{self.port}/server_info"), 90, screen)
+
     def _on_port(self, text: str) -> str:
-        return text.replace("localhost:3000", f"localhost:{self.port}") if self.port else text
+        return text.replace("localhost:3000", f"localhost:{self.port}").replace(
+            "-p 3000:", f"-p {self.port}:"
+        )
 
 
 def parse_blocks(page: str) -> list[Block]:
@@ -136,10 +147,21 @@ def parse_commands(text: str) -> list[Command]:
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Whether `printed` is `expected`, in which `...` stands for any text, and alone for lines."""
-    printed = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-    parts = [re.escape(part) for part in re.split(r"\.\.\.", expected)]
-    return re.fullmatch(".*?".join(parts), printed, re.DOTALL) is not None
+    """Whether `printed` is `expected`, where a line `...` stands for any lines, and `...` in a line
+    for any text.
+    """
+    pattern = "".join(
+        "(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*?") + "\n"
+        for line in settle(expected).splitlines()
+    )
+    return re.fullmatch(pattern, settle(printed) + "\n") is not None
+
+
+def settle(text: str) -> str:
+    """The text without what differs from run to run, and without spaces at the ends of lines."""
+    for pattern, replacement in _VARYING.items():
+        text = re.sub(pattern, replacement, text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 def assert_output(expected: str, printed: str, command: str) -> None:
@@ -166,6 +188,30 @@ def running(text: str, folder: Path, environ: dict[str, str], screen: Path):
         process.wait(timeout=20)
 
 
+def stop_containers(folder: Path, environ: dict[str, str]) -> None:
+    """Stops what `docker run -d` of the page has started, in case the page did not get to it."""
+    for record in (folder / ".docker").glob("*.pid"):
+        subprocess.run(["docker", "stop", record.stem], cwd=folder, env=environ, check=False)
+
+
+def copy_repository(folder: Path) -> None:
+    """A copy of this repository in which `make install` has just been done.
+
+    make must not do it again: that would make the real .venv point into the copy.
+    """
+    shutil.copytree(ROOT, folder, ignore=_NOT_COPIED)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(ROOT / ".venv/bin")
+    for stamp in ("installed", *(path.name[1:] for path in (ROOT / ".venv").glob(".uv-*"))):
+        (folder / ".venv" / f".{stamp}").touch()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
@@ -185,7 +231,7 @@ def wait_until(condition, seconds: float, screen: Path) -> None:
 def environ(tmp_path):
     """What a fresh login has, with `.venv/bin` first on the path and a wide, plain terminal."""
     return {
-        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+        "PATH": f"{STAND_IN}:{ROOT / '.venv/bin'}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "LANG": "C.UTF-8",
         "COLUMNS": "100",
@@ -201,10 +247,10 @@ def test_every_command_of_the_page_does_what_the_page_shows(page, tmp_path, envi
     if "<!-- starts in: an empty folder -->" in text:
         folder.mkdir()
     else:
-        shutil.copytree(ROOT, folder, ignore=_NOT_COPIED)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        copy_repository(folder)
     with ExitStack() as stack:
-        reader = Reader(folder=folder, environ=environ, stack=stack)
+        stack.callback(stop_containers, folder, environ)
+        reader = Reader(folder=folder, environ=environ, stack=stack, port=free_port())
         for block in parse_blocks(text):
             reader.follow(block)
 
