@@ -160,16 +160,18 @@ def test_the_ui_is_not_shown_to_other_machines_by_mistake(workspace):
     )
 
 
-def test_a_dev_service_that_cannot_be_started_is_an_error_and_nothing_is_left(workspace, left):
+def test_a_dev_service_that_ends_is_told_and_the_rest_goes_on(workspace, start, left):
     more = "  dev: {services: [{name: rest, command: [no-such-program]}]}\n"
     workspace.write("runner.yaml", (workspace.folder / "runner.yaml").read_text() + more)
     environ = {"ORCHESTRATE_RUNNER": str(workspace.folder / "runner.yaml")}
 
-    done = workspace.run("dev", "--port", "0", **environ)
+    process, log = start("dev", "--port", "0", until=READY, seconds=120, **environ)
 
-    assert done.code == 2
-    assert done.err.startswith(
-        "error ORC625: the process `rest` ended (it could not be started (No such file or"
-        " directory)), so everything was stopped\n"
-    )
+    assert (
+        "the dev service `rest` ended (it could not be started (No such file or directory));"
+        " jobs that need it will fail\n"
+    ) in log.read_text()
+    assert "processes  webserver, code-server, daemon\n" in log.read_text()
+    process.terminate()
+    assert process.wait(timeout=30) == 0
     assert left() == []

@@ -113,7 +113,10 @@ def resolve_helper(service: DevService, environ: Mapping[str, str]) -> services.
             f" `${{{error.name}:-value}}`",
         ) from error
     return services.Service(
-        name=service.name, argv=argv, working_directory=service.working_directory
+        name=service.name,
+        argv=argv,
+        working_directory=service.working_directory,
+        vital=False,
     )
 
 

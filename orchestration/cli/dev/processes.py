@@ -34,6 +34,7 @@ class Process:
 
     def __init__(self, service: Service, *, log: Path, environ: Mapping[str, str]) -> None:
         self.name = service.name
+        self.vital = service.vital
         self.log = log
         self._ending: str | None = None
         self._link = GuardLink()

@@ -17,11 +17,15 @@ _PYTHON = (sys.executable, "-P", "-m")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A process to keep running; `name` is what people read, and the name of its log file."""
+    """A process to keep running; `name` is what people read, and the name of its log file.
+
+    Without a vital one there is no `dev`; when another one ends, the user is told.
+    """
 
     name: str
     argv: tuple[str, ...]
     working_directory: Path
+    vital: bool = True
 
 
 def code_server(*, root: Path, socket: Path) -> Service:

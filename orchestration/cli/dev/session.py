@@ -122,10 +122,14 @@ class Session:
     def _look_around(self) -> None:
         if self._requests.number:
             raise Stopped
-        for process in self._processes:
+        for process in tuple(self._processes):
             ending = process.ended()
-            if ending is not None:
+            if ending is None:
+                continue
+            if process.vital:
                 raise _died(process, ending)
+            self._processes.remove(process)
+            self.tell([_helper_ended(process, ending)])
         for work in self._work:
             if work.done():
                 work.result()
@@ -148,6 +152,13 @@ def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterable[Event]:
             seen.add(run.run_id)
             since = max(since, run.updated_at)
             yield run_event(run, url)
+
+
+def _helper_ended(process: Process, ending: str) -> Event:
+    text = f"the dev service `{process.name}` ended ({ending}); jobs that need it will fail"
+    return Event(
+        kind="error", text=f"{text}\nits log is {process.log}; it ends with\n{process.tail()}"
+    )
 
 
 def _died(process: Process, ending: str) -> ServiceDiedError:
