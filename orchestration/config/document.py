@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from yaml.events import ScalarEvent
 
+from orchestration.config import problems
 from orchestration.config.secrets import mask_line, mask_problem
 from orchestration.domain.events import JsonValue
-from orchestration.domain.problem import Location
+from orchestration.domain.problem import Location, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ Place = tuple[str | int, ...]
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_EXCERPT = 160
+MOST_ERRORS = 300
 
 
 def split_lines(text: str) -> list[str]:
@@ -72,6 +74,7 @@ class Document:
     `file` is how the file is named in messages. `root` is None where the file does not hold a
     mapping. `complete` says that all of the file could be read as YAML; what was read up to an
     error is in `root` all the same. `secrets` are its literal secrets, kept out of every message.
+    `error_count` counts all errors, also those that are not shown because there are too many.
     """
 
     file: str
@@ -80,12 +83,13 @@ class Document:
     complete: bool = False
     problems: list[Problem] = field(default_factory=list["Problem"])
     secrets: set[str] = field(default_factory=set[str])
+    error_count: int = 0
     _settled: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
 
     @property
     def has_errors(self) -> bool:
         """Whether something keeps what the file describes from running."""
-        return any(problem.is_error for problem in self.problems)
+        return self.error_count > 0
 
     @property
     def data(self) -> dict[str, JsonValue]:
@@ -118,6 +122,10 @@ class Document:
             return
         if rule.settles:
             self._settled.add(spot)
+        if rule.severity is Severity.ERROR:
+            self.error_count += 1
+            if self.error_count > MOST_ERRORS:
+                return
         line = self.excerpt(location.line)
         self.problems.append(rule.problem(location, source_line=line, hint=hint, **values))
 
@@ -133,10 +141,11 @@ class Document:
 
     def finish(self) -> tuple[Problem, ...]:
         """All problems, as they may be shown."""
-        if not self.secrets:
-            return tuple(self.problems)
+        found = list(self.problems)
+        if self.error_count > MOST_ERRORS:
+            found.append(problems.MORE_ERRORS.problem(self.locate(()), shown=MOST_ERRORS))
         secrets = sorted(self.secrets, key=len, reverse=True)
-        return tuple(mask_problem(problem, secrets) for problem in self.problems)
+        return tuple(mask_problem(problem, secrets) if secrets else problem for problem in found)
 
     def locate(self, place: Place, *, on: Literal["key", "value"] = "value") -> Location:
         """Where `place` stands, or the nearest thing around it that exists."""

@@ -75,7 +75,7 @@ def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> s
 def _read_entry(
     document: Document, place: Place, value: JsonValue, finder: JobFinder
 ) -> Entry | None:
-    before = len(document.problems)
+    before = document.error_count
     fields, faulty = _read_fields(document, place, value)
     if fields is None:
         return None
@@ -84,8 +84,7 @@ def _read_entry(
     check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
     trigger = read_trigger(document, place, fields, faulty=faulty)
     path = finder.find(document, (*place, "config"), fields.config)
-    broken = any(problem.is_error for problem in document.problems[before:])
-    if trigger is None or path is None or broken:
+    if trigger is None or path is None or document.error_count > before:
         return None
     return Entry(place=place, fields=fields, trigger=trigger, path=path)
 

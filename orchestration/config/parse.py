@@ -11,12 +11,12 @@ from yaml.reader import ReaderError
 from orchestration.config import problems
 from orchestration.config.build import Builder, StopError
 from orchestration.config.document import Document, split_lines
+from orchestration.config.files import MAX_BYTES
 from orchestration.config.syntax import explain
 
 if TYPE_CHECKING:
     from orchestration.domain.problem import Location
 
-MAX_BYTES = 16 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -54,10 +54,9 @@ def _build(document: Document, what: str) -> None:
 
 
 def _is_readable(document: Document) -> bool:
-    size = len(document.content)
-    if size > MAX_BYTES:
+    if len(document.content) > MAX_BYTES:
         document.content = b""
-        document.report(problems.TOO_LARGE, size=size, limit=MAX_BYTES)
+        document.report(problems.TOO_LARGE, limit=MAX_BYTES)
         return False
     try:
         document.content.decode()

@@ -62,7 +62,7 @@ TOO_LARGE = Rule(
     code="ORC003",
     title="too large",
     cause="A file of this size is no hand-written configuration, and would slow every load.",
-    message="the file has {size} bytes, more than the {limit} that are read",
+    message="the file has more than the {limit} bytes that are read",
     help="keep data out of configuration files, and split what remains",
 )
 EMPTY = Rule(
@@ -196,6 +196,13 @@ AMBIGUOUS_KEY = Rule(
     cause="`on:`, `no:` and `010:` are texts to some YAML readers and other things to others.",
     message="the key `{text}` is {first} in YAML 1.1 and {second} in YAML 1.2",
     help="put it in quotes: `{quoted}:`",
+)
+MORE_ERRORS = Rule(
+    code="ORC022",
+    title="more errors than are shown",
+    cause="A file with hundreds of errors is often no file of its kind; the first ones are shown.",
+    message="the file has more errors than the {shown} that are shown",
+    help="correct these first; move a file that is no job into a folder named `data`",
 )
 OUR_BUG = Rule(
     code="ORC099",

@@ -96,7 +96,7 @@ class FileReader:
     def is_unchanged(self, document: Document) -> bool:
         """Whether the file is as it was when it last loaded well."""
         kept = self._last_good.read(document.file) if self._last_good else None
-        return kept is not None and kept.encode() == document.content
+        return kept is not None and kept.encode(errors="replace") == document.content
 
     def _read_content(self, document: Document) -> RunnerContent:
         environ = self._context.environ
@@ -137,7 +137,9 @@ class FileReader:
 
     def _open_last_good(self, document: Document) -> Document | None:
         text = self._last_good.read(document.file) if self._last_good else None
-        return parse(text.encode(), file=document.file) if text is not None else None
+        if text is None:
+            return None
+        return parse(text.encode(errors="replace"), file=document.file)
 
     def _fault(self, path: str, error: Exception) -> Document:
         """A document whose problem is a fault of this program.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from orchestration.config import problems
+from orchestration.config.document import MOST_ERRORS
 from orchestration.config.fields import DURATION_ERROR
 from orchestration.config.syntax import find_glued_key
 from orchestration.config.words import (
@@ -92,6 +93,8 @@ class Translator:
         missing key is not, where an unknown one looks like it.
         """
         for item in sorted(error.errors(include_url=False), key=lambda e: e["type"] == "missing"):
+            if self._document.error_count > MOST_ERRORS:
+                break
             if skip_references and isinstance(item["input"], str) and "${" in item["input"]:
                 continue
             place = self._existing((*self._prefix, *item["loc"]))

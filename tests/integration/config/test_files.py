@@ -115,6 +115,23 @@ def test_a_file_that_cannot_be_opened_is_one_broken_job(root):
     ]
 
 
+def test_a_pipe_among_the_files_makes_nobody_wait(root):
+    os.mkfifo(root / "jobs/acme/pipe.yaml")
+    workspace = load(root)
+    assert commands(workspace) == ALL
+    assert [p.message for p in workspace.problems] == [
+        "the file cannot be read: not a regular file"
+    ]
+
+
+def test_a_file_whose_name_is_no_text_can_be_reported(root):
+    Path(os.fsdecode(os.fsencode(root) + b"/jobs/acme/\xff.yaml")).write_text("command: 5\n")
+    workspace = load(root)
+    assert commands(workspace) == ALL
+    assert {p.location.file for p in workspace.problems} == {"jobs/acme/?.yaml"}
+    assert [job.id for job in workspace.broken_jobs] == ["acme/_"]
+
+
 def test_the_store_is_private_and_written_only_when_something_changed(root):
     store = LastGood.of(root / "runner.yaml", {})
     load(root, last_good=store)

@@ -287,3 +287,22 @@ def test_a_fault_of_ours_costs_one_file_and_quotes_nothing_of_it(load):
     )
     assert [job.id for job in workspace.broken_jobs] == ["acme/orders"]
     assert list(commands(workspace)) == ["globex/users", "initech/reports"]
+
+
+def test_a_file_that_is_no_job_at_all_does_not_flood_the_list(load):
+    words = "".join(f"word_{number}: {number}\n" for number in range(5000))
+    workspace = load({**FILES, "jobs/acme/words.yaml": words})
+    codes = [problem.code for problem in workspace.problems]
+    assert codes == ["ORC022", *["ORC104"] * 300]
+    assert commands(workspace) == ALL
+
+
+def test_schedules_behind_hundreds_of_broken_ones_are_judged_all_the_same(load):
+    broken = "".join(f"- {{name: s{n}, config: nowhere.yaml, cron: x}}\n" for n in range(400))
+    right = "- {name: right, config: jobs/acme/orders.yaml, cron: '@daily'}\n"
+    entries = (broken + right).replace("- ", "      - ")
+    workspace = load(
+        {"runner.yaml": f"runner:\n  orchestrator:\n    schedules:\n{entries}", **FILES}
+    )
+    assert [schedule.name for schedule in workspace.schedules] == ["right"]
+    assert len(workspace.problems) == 301

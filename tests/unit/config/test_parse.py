@@ -2,7 +2,8 @@ import pytest
 
 from orchestration.config import problems
 from orchestration.config.build import MAX_DEPTH
-from orchestration.config.parse import MAX_BYTES, parse
+from orchestration.config.files import MAX_BYTES
+from orchestration.config.parse import parse
 from orchestration.domain.problem import Location
 
 
