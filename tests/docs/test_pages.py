@@ -7,6 +7,7 @@ How a page is written:
 - A block whose fence says `excerpt="path"` shows consecutive lines of a file of this repository.
 - `<!-- starts in: an empty folder -->` at the top: the page begins with nothing. Otherwise it
   begins in a copy of this repository.
+- A block whose fence says `screen="then"` is what then appears in the terminal of the UI.
 - A command that starts the UI goes on until the end of the page, on a free port in place of 3000.
 - `docker` is `programs/docker`, which runs the same without a container, unless the environment
   variable CONTAINER_ENGINE names a program that does.
@@ -21,7 +22,7 @@ import subprocess
 import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 
@@ -68,12 +69,19 @@ class Reader:
     environ: dict[str, str]
     stack: ExitStack
     port: int
+    shown: list[str] = field(default_factory=list)
+
+    @property
+    def screen(self) -> Path:
+        return self.folder / ".screen"
 
     def follow(self, block: Block) -> None:
         if path := block.attributes.get("title"):
             self.write(path, block.text)
         elif path := block.attributes.get("excerpt"):
             assert block.text in (ROOT / path).read_text(), f"{path} does not hold these lines"
+        elif "screen" in block.attributes:
+            self.watch(block.text)
         elif block.language == "console":
             self.type(parse_commands(block.text))
 
@@ -114,11 +122,14 @@ class Reader:
     def start_ui(self, command: Command) -> None:
         option = f"--port {self.port}"
         text = command.text + (f" ARGS='{option}'" if "make" in command.text else f" {option}")
-        screen = self.folder / ".screen"
-        self.stack.enter_context(running(text, self.folder, self.environ, screen))
-        self.wait_for_ui(screen)
-        expected = self._on_port(command.expected) + "\n..."
-        wait_until(lambda: matches(expected, screen.read_text()), 90, screen)
+        self.stack.enter_context(running(text, self.folder, self.environ, self.screen))
+        self.wait_for_ui(self.screen)
+        self.watch(command.expected)
+
+    def watch(self, text: str) -> None:
+        self.shown.append(self._on_port(text).rstrip("\n"))
+        expected = "...\n" + "".join(f"{text}\n...\n" for text in self.shown)
+        wait_until(lambda: matches(expected, self.screen.read_text()), 90, self.screen)
 
     def wait_for_ui(self, screen: Path) -> None:
         wait_until(lambda: answers(f"http://127.0.0.1:{self.port}/server_info"), 90, screen)
