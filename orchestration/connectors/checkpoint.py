@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Method:
 class Checkpoint:
     """How far a job has come.
 
-    `table` is the table that holds its records, None as long as there never was a record. `files`
+    `shape` is that of the options with which it came there. `table` is the table that holds its
+    records, None as long as there never was a record. `files`
     are the marks of loaded files by name. `digest` is that of all records, for a source that is
     always read whole.
     """
 
     method: Method
+    shape: str
     table: str | None = None
     files: Mapping[str, FileMark] = field(default_factory=dict[str, FileMark])
     digest: str | None = None
@@ -59,6 +61,12 @@ class Checkpoint:
 def marks_of(checkpoint: Checkpoint | None) -> Mapping[str, FileMark]:
     """The marks of a checkpoint, none if there is no checkpoint."""
     return checkpoint.files if checkpoint else {}
+
+
+def outdate(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint as if everything had changed since; what is known stays known."""
+    unknown = FileMark(size=-1, modified_ns=0, digest="")
+    return replace(checkpoint, digest=None, files=dict.fromkeys(checkpoint.files, unknown))
 
 
 def method_of(connector: str, options: SourceOptions) -> Method:
@@ -82,6 +90,7 @@ def checkpoint_to_json(checkpoint: Checkpoint) -> dict[str, JsonValue]:
     """The checkpoint as JSON values; `parse_checkpoint` is the way back."""
     return {
         "method": _method_to_json(checkpoint.method),
+        "shape": checkpoint.shape,
         "table": checkpoint.table,
         "digest": checkpoint.digest,
         "files": {
@@ -101,6 +110,7 @@ def parse_checkpoint(raw: Mapping[str, Any]) -> Checkpoint:
             primary_key=tuple(method["primary_key"]),
             cursor=method["cursor"],
         ),
+        shape=raw["shape"],
         table=raw["table"],
         digest=raw["digest"],
         files={

@@ -172,7 +172,8 @@ class FileSource:
             file.name: replace(plan.marks[file.name], rejected=reading.rejects.get(file.name, 0))
             for file in plan.to_read
         }
-        return Checkpoint(method=method, files={**plan.marks, **read_now})
+        files = {**plan.marks, **read_now}
+        return Checkpoint(method=method, shape=self.options.shape, files=files)
 
 
 def _rejected(marks: Mapping[str, FileMark], without: set[str]) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from hashlib import blake2b
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -41,7 +42,9 @@ class Options(BaseModel):
 
 
 class SourceOptions(Options):
-    """What every source takes."""
+    """What every source takes. `ACCESS` are the options that do not shape the records."""
+
+    ACCESS: ClassVar[frozenset[str]] = frozenset({"path"})
 
     primary_key: Name | list[Name] = Field(
         default=[],
@@ -67,6 +70,12 @@ class SourceOptions(Options):
     def disposition(self) -> WriteDisposition:
         """How records reach the table: what is written down, else what fits the other options."""
         return self.write_disposition or self.default_disposition
+
+    @property
+    def shape(self) -> str:
+        """A digest of what shapes the records: with another one, what was loaded is outdated."""
+        shaping = self.model_dump_json(exclude=set(self.ACCESS))
+        return blake2b(shaping.encode(), digest_size=8).hexdigest()
 
     @property
     def default_disposition(self) -> WriteDisposition:

@@ -12,7 +12,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from orchestration.connectors.checkpoint import CHECKPOINT, RESOURCE, checkpoint_to_json
 from orchestration.connectors.dlt_context import confine
 from orchestration.connectors.dlt_failures import unwrap
-from orchestration.connectors.errors import RejectedError
+from orchestration.connectors.errors import OptionsError, RejectedError
 from orchestration.connectors.files import FILE_COLUMN
 from orchestration.connectors.source import Reading
 
@@ -90,6 +90,7 @@ def _load(job: Load) -> Loaded | None:
     reading = Reading(
         tally=job.tally, emitter=job.emitter, known_type=_known_types(pipeline, job.target.table)
     )
+    _check_declared(job, reading)
     pipeline.extract(_resource(job, reading), loader_file_format="parquet")
     _check_rejects(job)
     if job.last and reading.digest and reading.digest == job.last.digest:
@@ -173,6 +174,17 @@ def _known_types(pipeline: Pipeline, table: str) -> Callable[[str], str | None]:
         return kind
 
     return known
+
+
+def _check_declared(job: Load, reading: Reading) -> None:
+    for name, declared in job.source.options.columns.items():
+        known = reading.known_type(name)
+        if known and known != declared:
+            raise OptionsError(
+                f"the column `{name}` of `{job.target.label}` is {known}, not {declared}",
+                help="take it out of `columns`, or load everything again with "
+                "`orchestrate run --full-refresh`",
+            )
 
 
 def _check_rejects(job: Load) -> None:

@@ -60,9 +60,13 @@ An API is asked, and its records compared with those of the last load.
 together: a run that is killed, at whatever moment, has changed nothing, and the next one does its
 work. What a job remembers lies in the target, not on the machine that runs it.
 
+Other options (a delimiter, a query, a null value) read the source again, with the same table; only
+the options `path`, credentials, headers and limits of time do not. With a cursor, what was loaded
+stays and the new options hold from now on.
+
 `orchestrate run --full-refresh` drops the table and all that is remembered, and loads everything;
 until that is committed, the old table stays. It is needed, and asked for, when the primary key, the
-cursor or the write disposition of a job changes. A table that another job or a person made is never
+cursor, the write disposition or a declared type changes. A table that another job or a person made is never
 touched without it.
 
 ### Cursors

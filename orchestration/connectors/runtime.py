@@ -12,6 +12,7 @@ from orchestration.connectors.checkpoint import (
     RESOURCE,
     differences,
     method_of,
+    outdate,
     parse_checkpoint,
 )
 from orchestration.connectors.errors import OptionsError
@@ -159,8 +160,9 @@ def _start_from(run: Run, history: History) -> Checkpoint | None:
             f"the job loaded `{target.label}` in another way: {', '.join(changed)}",
             help="load everything again with `orchestrate run --full-refresh`, or change it back",
         )
-    lost = last.table and not history.table_exists
-    return None if lost else last
+    if last.table and not history.table_exists:
+        return None
+    return last if last.shape == run.ends.source.options.shape else outdate(last)
 
 
 def _checkpoint(state: Mapping[str, Any] | None, name: str) -> Checkpoint | None:

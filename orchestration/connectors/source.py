@@ -148,4 +148,5 @@ class RecordSource:
 
     def checkpoint(self, plan: Plan, reading: Reading, method: Method) -> Checkpoint:
         """The digest and the marks; cursors are remembered by dlt."""
-        return Checkpoint(method=method, files=plan.marks, digest=reading.digest)
+        shape = self.options.shape
+        return Checkpoint(method=method, shape=shape, files=plan.marks, digest=reading.digest)

@@ -132,6 +132,8 @@ class RestIncremental(Incremental):
 class RestOptions(RecordOptions):
     """Options of the source `rest`."""
 
+    ACCESS = frozenset({"auth", "headers", "timeout", "max_attempts", "max_pages"})
+
     url: Annotated[Name, AfterValidator(_http_url)] = Field(description="The URL of the records.")
     params: dict[str, str | int | float | bool] = Field(default={}, description="Query parameters.")
     headers: dict[str, str] = Field(default={}, description="Request headers.")

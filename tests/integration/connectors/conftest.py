@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import pytest
@@ -89,12 +90,24 @@ class Workspace:
             code = attempt.run()
         return Done(exit_code=code, stdout=stdout.getvalue(), stderr=stderr.getvalue())
 
-    def start(self, source, options, program=("-m", "orchestration.connectors"), **changes):
+    def start(
+        self,
+        source,
+        options,
+        program=("-m", "orchestration.connectors"),
+        environ=MappingProxyType({}),
+        **changes,
+    ):
         """Starts a process with an order; `program` is what Python runs."""
         process = subprocess.Popen(
             [sys.executable, *program],
             cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "LANG": "C.UTF-8",
+                **environ,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from orchestration.connectors.errors import SourceError
 from orchestration.connectors.events import Tally
 from orchestration.connectors.files import FileSource
@@ -448,6 +449,30 @@ def test_a_parquet_column_that_changed_its_type_is_never_rounded(workspace):
         (2, None),
         (None, 2.5),
     ]
+
+
+def test_other_options_read_the_files_again_and_another_path_alone_does_not(workspace):
+    workspace.write("data/a.csv", "id;n\n1;-\n")
+    options = {"path": "data/a.csv", "delimiter": ";"}
+    workspace.run("csv", options)
+    workspace.run("csv", {**options, "null_values": ["-"]})
+    assert workspace.query("SELECT id, n FROM things") == [(1, None)]
+    again = workspace.run("csv", {**options, "null_values": ["-"], "path": "data/*.csv"})
+    assert again.one("metrics_extraction")["files_unchanged"] == 1
+
+
+def test_a_declared_type_that_the_table_does_not_have_needs_a_full_refresh(workspace):
+    workspace.write("data/a.csv", "id\n1\n")
+    workspace.run("csv", CSV)
+    declared = {**CSV, "columns": {"id": "text"}}
+    done = workspace.run("csv", declared)
+    assert done.stderr == (
+        "error ORC613: the column `id` of `acme.things` is bigint, not text\n"
+        "   help: take it out of `columns`, or load everything again with "
+        "`orchestrate run --full-refresh`\n",
+    )
+    workspace.run("csv", declared, full_refresh=True)
+    assert workspace.query("SELECT id FROM things") == [("1",)]
 
 
 def test_a_declared_type_never_rounds_what_a_parquet_file_holds(workspace):

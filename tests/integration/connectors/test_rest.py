@@ -224,6 +224,7 @@ def test_a_secret_is_masked_wherever_it_turns_up(workspace, api):
     auth = {"kind": "bearer", "token": "s3cret"}
     done = workspace.run("rest", {"url": f"{api.url}/s3cret", "auth": auth})
     assert done.one("metrics_error")["message"] == f"`{api.url}/***` answered 404 Not Found"
+    assert done.one("metrics_api") == {"requests": 1, "by_status": {"404": 1}}
     assert "s3cret" not in done.stdout + done.stderr
 
 

@@ -67,6 +67,12 @@ def test_a_changed_table_replaces_what_was_there(workspace, shop):
     assert workspace.query(ALL) == [(2, "B"), (3, "c")]
 
 
+def test_another_query_on_the_same_database_is_another_source(workspace, shop):
+    workspace.run("sqlite", TABLE)
+    workspace.run("sqlite", {"path": "shop.db", "query": "SELECT * FROM orders WHERE id = 2"})
+    assert workspace.query(ALL) == [(2, "b")]
+
+
 def test_a_change_that_is_still_in_the_write_ahead_log_is_seen(workspace, shop):
     with closing(sqlite3.connect(workspace.root / "shop.db")) as database:
         database.execute("PRAGMA journal_mode = wal")

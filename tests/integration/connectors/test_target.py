@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import duckdb
 import pytest
+
 from orchestration.connectors.targets.duckdb import DuckdbTarget
 
 CSV = {"path": "data.csv"}

@@ -7,6 +7,7 @@ from orchestration.connectors.checkpoint import (
     checkpoint_to_json,
     differences,
     method_of,
+    outdate,
     parse_checkpoint,
 )
 from orchestration.connectors.sources.csv import CsvOptions
@@ -18,11 +19,20 @@ MERGE = Method(connector="csv", write_disposition="merge", primary_key=("a", "b"
 def test_a_checkpoint_survives_its_way_through_json():
     checkpoint = Checkpoint(
         method=MERGE,
+        shape="s",
         table="airports",
         files={"b.csv": FileMark(size=1, modified_ns=2, digest="d", rejected=3)},
         digest="e",
     )
     assert parse_checkpoint(json.loads(json.dumps(checkpoint_to_json(checkpoint)))) == checkpoint
+
+
+def test_an_outdated_checkpoint_knows_its_files_and_trusts_none_of_them():
+    mark = FileMark(size=1, modified_ns=2, digest="d", rejected=3)
+    checkpoint = Checkpoint(method=MERGE, shape="s", table="t", files={"a": mark}, digest="e")
+    outdated = outdate(checkpoint)
+    assert (outdated.table, outdated.digest) == ("t", None)
+    assert outdated.files == {"a": FileMark(size=-1, modified_ns=0, digest="")}
 
 
 def test_the_method_is_what_decides_how_records_reach_the_table():

@@ -77,6 +77,29 @@ def test_a_reference_is_judged_only_when_it_is_resolved(model, options):
 
 
 @pytest.mark.parametrize(
+    ("model", "options", "access", "shaping"),
+    [
+        (CsvOptions, {"path": "a"}, {"path": "b"}, {"delimiter": ";"}),
+        (SqliteOptions, {"path": "a", "table": "t"}, {"path": "b"}, {"table": "u"}),
+        (
+            RestOptions,
+            {"url": URL},
+            {"headers": {"a": "b"}, "timeout": "1s", "auth": {"kind": "bearer", "token": "x"}},
+            {"params": {"a": 1}},
+        ),
+    ],
+)
+def test_the_shape_depends_on_what_is_read_and_not_on_the_way_there(
+    model, options, access, shaping
+):
+    def shape(changes):
+        return model.model_validate({**options, **changes}).shape
+
+    assert shape(access) == shape({})
+    assert shape(shaping) != shape({})
+
+
+@pytest.mark.parametrize(
     ("auth", "secrets"),
     [
         (None, ()),
