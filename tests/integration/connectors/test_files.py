@@ -469,7 +469,7 @@ def test_a_declared_type_that_the_table_does_not_have_needs_a_full_refresh(works
     assert done.stderr == (
         "error ORC613: the column `id` of `acme.things` is bigint, not text\n"
         "   help: take it out of `columns`, or load everything again with "
-        "`orchestrate run --full-refresh`\n",
+        "`orchestrate run --full-refresh`\n"
     )
     workspace.run("csv", declared, full_refresh=True)
     assert workspace.query("SELECT id FROM things") == [("1",)]
