@@ -101,7 +101,6 @@ class Guard:
         with suppress(OSError):  # the command was faster, or has ended already
             os.setpgid(self._command, self._command)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _let_go_of_standard_streams()
         started = time.monotonic()
         self._stop_at = started + self._timeout
         self._sample_at = started + self._sample_gap
@@ -266,14 +265,6 @@ def _prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def _let_go_of_standard_streams() -> None:
-    """Leave the pipes to the command, so that they end when it does."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    os.close(null)
 
 
 def _signal(pid: int, number: int) -> None:

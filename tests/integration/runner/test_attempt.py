@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestration.domain.events import ConnectorEvent, TableColumn, TableReport
@@ -157,6 +158,34 @@ def test_a_process_may_answer_while_it_is_still_being_fed(attempt):
     assert len(attempt.lines) == 100_000
 
 
+def test_a_process_may_talk_for_long_before_it_goes_on_reading(attempt):
+    code = """
+import os, sys
+os.read(0, 4096)
+for _ in range(5000): os.write(1, b"x" * 99 + b"\\n")
+sys.exit(0 if len(sys.stdin.buffer.read()) == 1_000_000 - 4096 else 3)
+"""
+    result = attempt.run_python(code, stdin=b"y" * 1_000_000)
+    assert (result.exit_code, len(attempt.lines)) == (0, 5000)
+
+
+def test_what_a_process_says_while_nobody_listens_is_not_lost(attempt):
+    def wait_for_the_end(line: str) -> None:
+        [guard] = psutil.Process().children()
+        while line == "first words" and guard.status() != psutil.STATUS_ZOMBIE:
+            os.sched_yield()
+
+    attempt.on_line = wait_for_the_end
+    code = """
+import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+os.write(1, b"first words\\n")
+os.write(1, b"x" * 900_000 + b"\\nlast words")
+"""
+    attempt.run_python(code)
+    assert [len(line) for _, line in attempt.lines] == [11, 900_000, 10]
+
+
 def test_no_descriptor_of_the_runner_leaks_into_the_process(attempt, tmp_path):
     with (tmp_path / "ours").open("w") as ours:
         os.set_inheritable(ours.fileno(), True)  # noqa: FBT003 - takes no keywords
@@ -204,6 +233,11 @@ def test_the_cost_of_an_attempt_is_measured(attempt):
     assert 0.3 <= result.cpu_seconds < 2
     assert before <= result.started_at <= datetime.now(UTC)
     assert timedelta(seconds=0.3) <= result.duration < timedelta(seconds=10)
+
+
+def test_a_peak_between_two_samples_is_seen_too(attempt):
+    code = "import time; time.sleep(0.7); data = b'x' * 150_000_000; del data; time.sleep(0.3)"
+    assert 150e6 < attempt.run_python(code).peak_memory_bytes < 250e6
 
 
 def test_memory_is_summed_over_the_tree_and_cpu_time_includes_what_is_orphaned(attempt):

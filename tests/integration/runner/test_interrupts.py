@@ -1,5 +1,6 @@
 import _thread
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -33,6 +34,20 @@ def alarms(after_seconds: float = 0) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Tests that are started in the background inherit that SIGINT is ignored."""
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def when_ready(attempt, count: int, do) -> None:
@@ -142,6 +157,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing(attempt, marker, milliseconds
     with pytest.raises(Interrupt), alarms(milliseconds / 1000):
         attempt.run(*marker.tree("setsid"), grace_period=SECOND / 5)
     assert marker.processes() == []
+    gc.collect()
     _, alive = psutil.wait_procs(psutil.Process().children(), timeout=15)
     assert alive == []
 

@@ -114,6 +114,12 @@ def test_the_tail_of_many_lines_starts_at_a_line_and_fits_its_limit_in_bytes():
     assert TAIL_BYTES - 20 < len(tail.text.encode()) <= TAIL_BYTES
 
 
+def test_the_tail_starts_at_a_line_also_just_after_it_forgot_the_rest():
+    tail = Tail(160)
+    tail.add("".join(f"line {number:03}\n" for number in range(100)))
+    assert tail.text.split("\n") == [f"line {number:03}" for number in range(83, 100)]
+
+
 def test_the_tail_of_one_endless_line_starts_at_a_character():
     tail = Tail(100)
     for _ in range(1000):
