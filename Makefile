@@ -39,11 +39,13 @@ lint: $(STAMP) ## The quick part of check: style and layers
 check: lint ## Everything that is judged without running the product
 	$(BIN)/pyright
 	$(BIN)/python -m orchestration.cli.reference | diff - docs/reference/cli.md
+	$(BIN)/python -m orchestration.connectors.reference | diff - docs/reference/connectors.md
 	$(BIN)/pytest --quiet tests/unit/config/test_generated.py
 	$(UV) lock --check
 
 references: $(STAMP) ## Write docs/reference and the JSON Schemas anew
 	$(BIN)/python -m orchestration.cli.reference > docs/reference/cli.md
+	$(BIN)/python -m orchestration.connectors.reference > docs/reference/connectors.md
 	UPDATE_EXPECTED=1 $(BIN)/pytest --quiet tests/unit/config/test_generated.py
 
 bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (some ten minutes)
