@@ -151,20 +151,21 @@ class _Rows:
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Each record with its line. Empty lines are not records."""
+        reader = self._reader
         while True:
-            line = self._reader.line_num + 1
+            line = reader.line_num + 1
             try:
-                row = next(self._reader)
-            except StopIteration:
-                return
+                for row in reader:
+                    problem = self._problem(row)
+                    if problem is None:
+                        yield line, row
+                    elif row:
+                        self._bad(line, problem)
+                    line = reader.line_num + 1
             except csv.Error as error:
                 self._bad(line, self._reason(error))
-                continue
-            problem = self._problem(row)
-            if problem is None:
-                yield line, row
-            elif row:
-                self._bad(line, problem)
+            else:
+                return
 
     def _problem(self, row: list[str]) -> str | None:
         if len(row) != len(self.names):
