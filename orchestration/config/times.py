@@ -26,9 +26,10 @@ _DAY_MINUTES = 24 * 60
 def read_trigger(
     document: Document, place: Place, entry: ScheduleEntry, *, faulty: frozenset[str]
 ) -> Trigger | None:
-    """When the schedule entry at `place` fires; None if that is wrong, which is reported.
+    """When the schedule entry at `place` fires; None if it does not say so in one way.
 
-    `faulty` are keys of the entry that have been reported already.
+    What is wrong is reported, and then the result is not to be used. `faulty` are keys of the entry
+    that have been reported already.
     """
     name = show(entry.name)
     if entry.cron and entry.interval_seconds:
@@ -43,24 +44,21 @@ def read_trigger(
     return None
 
 
-def _read_cron(document: Document, place: Place, entry: ScheduleEntry) -> Trigger | None:
-    is_zone = _check_timezone(document, (*place, "timezone"), entry.timezone)
+def _read_cron(document: Document, place: Place, entry: ScheduleEntry) -> Trigger:
+    _check_timezone(document, (*place, "timezone"), entry.timezone)
     is_list = document.has((*place, "cron", 0))
     expressions = [
         _read_expression(document, (*place, "cron", index) if is_list else (*place, "cron"), text)
         for index, text in enumerate(entry.cron)
     ]
-    right = [expression for expression in expressions if expression is not None]
-    if len(right) < len(expressions) or not is_zone:
-        return None
-    return CronTrigger(expressions=tuple(dict.fromkeys(right)), timezone=entry.timezone)
+    return CronTrigger(expressions=tuple(dict.fromkeys(expressions)), timezone=entry.timezone)
 
 
-def _read_expression(document: Document, place: Place, text: str) -> str | None:
+def _read_expression(document: Document, place: Place, text: str) -> str:
     result = _judge_cron(text)
     if isinstance(result, CronError):
         document.report(problems.BAD_CRON, place, reason=result.reason, cure=result.help)
-        return None
+        return text
     for uneven in result.uneven:
         document.report(
             problems.UNEVEN_STEP, place, step=uneven.step, field=uneven.field, size=uneven.size
@@ -83,11 +81,10 @@ def _judge_cron(text: str) -> _Cron | CronError:
     return _Cron(expression, uneven_steps(expression))
 
 
-def _read_interval(document: Document, place: Place, entry: ScheduleEntry) -> Trigger | None:
+def _read_interval(document: Document, place: Place, entry: ScheduleEntry) -> Trigger:
     interval = timedelta(seconds=entry.interval_seconds)
     zone_place = (*place, "timezone")
-    is_zone = _check_timezone(document, zone_place, entry.timezone)
-    if is_zone and entry.timezone != "UTC":
+    if _check_timezone(document, zone_place, entry.timezone) and entry.timezone != "UTC":
         document.report(problems.INTERVAL_TIMEZONE, zone_place)
     if cron_union(interval) is None:
         document.report(
@@ -96,8 +93,7 @@ def _read_interval(document: Document, place: Place, entry: ScheduleEntry) -> Tr
             interval=format_duration(interval),
             near=_near_divisors(entry.interval_seconds),
         )
-        return None
-    return IntervalTrigger(interval=interval) if is_zone else None
+    return IntervalTrigger(interval=interval)
 
 
 def _near_divisors(seconds: int) -> str:

@@ -35,6 +35,7 @@ class CsvOptions(BaseModel):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     batch_size: int = Field(default=1000, ge=1)
     header: bool = True
+    skip: int | list[int] = 0
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
 
     @field_validator("path")

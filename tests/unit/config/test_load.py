@@ -253,6 +253,11 @@ def test_a_broken_runner_without_a_past_loads_what_is_right(load):
         ('cron: "@daily"', "cron: daily"),
         ("config: jobs/acme/orders.yaml", "config: jobs/acme/order.yaml"),
         ("timezone: Europe/Berlin", "timezone: Berlin"),
+        ("max_concurrent_runs: 2", "max_concurrent_runs: two"),
+        ("tags: {cadence: ", "tags: {tenant: "),
+        ('cron: "@daily"', "interval_seconds: 7"),
+        ('cron: "@daily"', 'cron: ["@daily", "@reboot"]'),
+        ('cron: "@daily"', "enabled: true"),
     ],
 )
 def test_a_broken_schedule_costs_only_itself_and_nothing_if_it_was_right_before(
@@ -306,3 +311,12 @@ def test_schedules_behind_hundreds_of_broken_ones_are_judged_all_the_same(load):
     )
     assert [schedule.name for schedule in workspace.schedules] == ["right"]
     assert len(workspace.problems) == 301
+
+
+def test_a_schedule_with_a_name_that_is_refused_or_taken_is_left_out(load):
+    runner = RUNNER.replace("name: users", "name: orders").replace(
+        "name: reports", "name: re-ports"
+    )
+    workspace = load({"runner.yaml": runner, **FILES})
+    assert [(s.name, s.job_id) for s in workspace.schedules] == [("orders", "acme/orders")]
+    assert [code for code, _ in errors(workspace)] == ["ORC203", "ORC108"]

@@ -70,6 +70,7 @@ catalog:
   type: openmetadata
   connection:
     api_url: "${CATALOG_URL:-http://localhost:8585/api}"
+  auth_token: "${CATALOG_TOKEN}"
   push_lineage: true
 
 classification_overrides:
