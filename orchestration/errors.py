@@ -65,3 +65,9 @@ class ConnectorUnavailableError(OrchestrationError):
     """A job names a connector that is not part of this installation."""
 
     code = "ORC607"
+
+
+class NoFullRefreshError(OrchestrationError):
+    """A command job was asked to load everything anew, which only connector jobs know how to do."""
+
+    code = "ORC608"

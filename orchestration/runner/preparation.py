@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestration.domain.job import CommandTask, ConnectorTask
-from orchestration.errors import MissingVariableError
+from orchestration.errors import MissingVariableError, NoFullRefreshError
 from orchestration.runner.resolve import Resolver, inherited
 from orchestration.runner.spec import ProcessSpec
 
@@ -37,11 +37,13 @@ def prepare(
 
     `overrides` count before everything that the files and `environ` say, and become part of the
     environment of the process. What a reference takes from `overrides` or `environ` is a secret.
-    Only connector jobs are told of `full_refresh`.
 
     Raises:
+        NoFullRefreshError: `full_refresh` for a command job.
         MissingVariableError: references without a value and without a default; names them all.
     """
+    if full_refresh and isinstance(job.task, CommandTask):
+        raise _no_full_refresh(job)
     tenant = workspace.tenants.get(job.tenant)
     checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
     identity = {
@@ -101,6 +103,14 @@ def _resolve_end(end: ConnectorEnd, place: str, resolver: Resolver) -> dict[str,
         "connector": end.connector,
         "options": resolver.value(dict(end.options), place),
     }
+
+
+def _no_full_refresh(job: Job) -> NoFullRefreshError:
+    return NoFullRefreshError(
+        f"a full refresh was asked for, but `{job.id}` is a command job and keeps its own state",
+        help="run it without; what its command remembers is for the command to forget",
+        location=str(job.location),
+    )
 
 
 def _missing(job: Job, resolver: Resolver) -> MissingVariableError:

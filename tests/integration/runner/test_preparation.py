@@ -9,7 +9,7 @@ from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask, J
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
 from orchestration.domain.workspace import Settings, Tenant, Workspace
-from orchestration.errors import MissingVariableError
+from orchestration.errors import MissingVariableError, NoFullRefreshError
 from orchestration.runner import ProcessSpec, prepare
 
 ENVIRON = {
@@ -137,6 +137,17 @@ def test_a_connector_gets_its_whole_order_on_standard_input(workspace, tmp_path)
         "state_directory": str(tmp_path / ".orchestrate/connectors/acme/airports"),
     }
     assert spec.secrets == ("hunter2!",)
+
+
+def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, tmp_path):
+    with pytest.raises(NoFullRefreshError) as caught:
+        prepare_first(command_job(tmp_path, "extract"), workspace, full_refresh=True)
+
+    assert str(caught.value) == (
+        "jobs/acme/orders.yaml:3:5: error ORC608: a full refresh was asked for, but `acme/orders`"
+        " is a command job and keeps its own state\n"
+        "   help: run it without; what its command remembers is for the command to forget"
+    )
 
 
 def test_all_missing_variables_and_all_places_are_told_at_once(workspace, tmp_path):
