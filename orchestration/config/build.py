@@ -19,7 +19,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from orchestration.config import problems
+from orchestration.config import yaml_rules
 from orchestration.config.document import ListNode, MapNode
 from orchestration.config.scalars import read_plain
 from orchestration.config.secrets import HIDDEN, is_secret_key
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yaml.events import Event
 
     from orchestration.config.document import Document, Mark, Node
-    from orchestration.config.problems import Rule
+    from orchestration.config.rules import Rule
     from orchestration.config.scalars import Trap
     from orchestration.domain.events import JsonValue
 
@@ -96,7 +96,7 @@ class Builder:
             else:
                 self._take(event)
         if not self._documents:
-            self._document.report(problems.EMPTY)
+            self._document.report(yaml_rules.EMPTY)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -116,11 +116,11 @@ class Builder:
     def _start_document(self, event: DocumentStartEvent) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._stop(problems.SEVERAL_DOCUMENTS, event)
+            self._stop(yaml_rules.SEVERAL_DOCUMENTS, event)
 
     def _scalar(self, event: ScalarEvent) -> None:
         if event.tag is not None:
-            self._report(problems.TAG, event, tag=_tag_name(event.tag))
+            self._report(yaml_rules.TAG, event, tag=_tag_name(event.tag))
         text: str = event.value
         if event.style == "" and event.implicit[0]:
             value, trap = read_plain(text)
@@ -147,12 +147,12 @@ class Builder:
         self, node: MapNode | ListNode, event: MappingStartEvent | SequenceStartEvent
     ) -> None:
         if event.tag is not None:
-            self._report(problems.TAG, event, tag=_tag_name(event.tag))
+            self._report(yaml_rules.TAG, event, tag=_tag_name(event.tag))
         stack = self._stack
         if stack and stack[-1].key is None and isinstance(stack[-1].node, MapNode):
             self._stop_odd_key(event, is_mapping=isinstance(node, MapNode))
         if len(stack) >= MAX_DEPTH:
-            self._stop(problems.TOO_DEEP, event, limit=str(MAX_DEPTH))
+            self._stop(yaml_rules.TOO_DEEP, event, limit=str(MAX_DEPTH))
         stack.append(_Frame(node, event.anchor, self._count))
 
     def _end(self, event: MappingEndEvent | SequenceEndEvent) -> None:
@@ -169,12 +169,12 @@ class Builder:
     def _alias(self, event: AliasEvent) -> None:
         name: str = event.anchor
         if any(frame.anchor == name for frame in self._stack):
-            self._stop(problems.ENDLESS_ALIAS, event, name=name)
+            self._stop(yaml_rules.ENDLESS_ALIAS, event, name=name)
         anchored = self._anchors.get(name)
         if anchored is None:
-            self._stop(problems.UNKNOWN_ALIAS, event, name=name)
+            self._stop(yaml_rules.UNKNOWN_ALIAS, event, name=name)
         if len(self._stack) + anchored.height > MAX_DEPTH:
-            self._stop(problems.TOO_DEEP, event, limit=str(MAX_DEPTH))
+            self._stop(yaml_rules.TOO_DEEP, event, limit=str(MAX_DEPTH))
         self._count += anchored.count - 1
         self._add(anchored.value, anchored.node, anchored.height, event)
 
@@ -182,7 +182,7 @@ class Builder:
         """Put a value of that height where the innermost open collection awaits one."""
         self._count += 1
         if self._count > self._limit:
-            self._stop(problems.TOO_MANY_VALUES, event, limit=str(self._limit))
+            self._stop(yaml_rules.TOO_MANY_VALUES, event, limit=str(self._limit))
         if not self._stack:
             self._stop_without_keys(event, found="a text")
         frame = self._stack[-1]
@@ -206,7 +206,7 @@ class Builder:
         if not isinstance(value, str) and read_plain(text)[1] is None:
             found = f"`{text}`, {_kind(value)}" if text else "empty"
             cure = f'put it in quotes: `"{text}":`' if text else "write the key before the colon"
-            self._report(problems.KEY_NOT_TEXT, event, found=found, cure=cure)
+            self._report(yaml_rules.KEY_NOT_TEXT, event, found=found, cure=cure)
         frame.key, frame.key_text = node, text
         frame.merging = text == "<<" and node.style == ""
 
@@ -219,7 +219,9 @@ class Builder:
         if first is None:
             mapping.data[text], mapping.keys[text], mapping.nodes[text] = value, key, node
         else:
-            self._report(problems.DUPLICATE_KEY, key, key=text, line=str(first.start_mark.line + 1))
+            self._report(
+                yaml_rules.DUPLICATE_KEY, key, key=text, line=str(first.start_mark.line + 1)
+            )
 
     def _take_merged(self, frame: _Frame, node: Node, event: Event) -> None:
         frame.key, frame.merging = None, False
@@ -227,7 +229,7 @@ class Builder:
         for source in sources:
             if not isinstance(source, MapNode):
                 found = "a list" if isinstance(source, ListNode) else "a text"
-                self._report(problems.BAD_MERGE, event, found=found)
+                self._report(yaml_rules.BAD_MERGE, event, found=found)
             else:
                 frame.merged = [*(frame.merged or ()), source]
 
@@ -236,7 +238,7 @@ class Builder:
         first, second, meant = trap.first, trap.second, trap.meant
         frame = self._stack[-1] if self._stack else None
         if frame and frame.key is None and isinstance(frame.node, MapNode):
-            rule = problems.AMBIGUOUS_KEY
+            rule = yaml_rules.AMBIGUOUS_KEY
         elif frame and is_secret_key(frame.key_text):
             text = first = second = meant = HIDDEN
         values = {"text": text, "first": first, "second": second, "meant": meant}
@@ -245,12 +247,12 @@ class Builder:
     def _stop_without_keys(self, event: Event, found: str) -> NoReturn:
         glued = isinstance(event, ScalarEvent) and find_glued_key(event.value)
         cure = "put a space after each colon" if glued else "write `key: value` lines"
-        self._stop(problems.NOT_A_MAPPING, event, what=self._what, found=found, cure=cure)
+        self._stop(yaml_rules.NOT_A_MAPPING, event, what=self._what, found=found, cure=cure)
 
     def _stop_odd_key(self, event: Event, *, is_mapping: bool) -> NoReturn:
         found = "a mapping" if is_mapping else "a list"
         cure = "put a text with `{{ }}` or `[ ]` in quotes"
-        self._stop(problems.KEY_NOT_TEXT, event, found=found, cure=cure)
+        self._stop(yaml_rules.KEY_NOT_TEXT, event, found=found, cure=cure)
 
     def _stop(self, rule: Rule, event: Event, **values: str) -> NoReturn:
         self._report(rule, event, **values)

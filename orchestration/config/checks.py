@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.config import names, problems
+from orchestration.config import field_rules, names, workspace_rules
 from orchestration.config.secrets import (
     URL_PASSWORD,
     find_secrets,
@@ -32,7 +32,7 @@ def refuse_name(
     """Report a refusal of `value` as `role` ("the name of a job"), if there is one."""
     if refusal:
         document.report(
-            problems.BAD_NAME,
+            field_rules.BAD_NAME,
             place,
             value=show(value),
             role=role,
@@ -56,7 +56,7 @@ def check_variables(document: Document, place: Place, env: Mapping[str, str] | N
     """Check the names of the environment variables at `place`."""
     for key in env or ():
         if not names.is_variable_name(key):
-            document.report(problems.BAD_VARIABLE_NAME, (*place, key), on="key", value=show(key))
+            document.report(field_rules.BAD_VARIABLE_NAME, (*place, key), on="key", value=show(key))
 
 
 def read_folder(document: Document, place: Place, text: str, layout: Layout) -> Path:
@@ -65,10 +65,10 @@ def read_folder(document: Document, place: Place, text: str, layout: Layout) -> 
         return layout.root_path
     path = layout.resolve(text)
     if not layout.is_inside(path):
-        document.report(problems.OUTSIDE_ROOT, place, path=show(text))
+        document.report(workspace_rules.OUTSIDE_ROOT, place, path=show(text))
     elif not layout.files.is_folder(path):
         document.report(
-            problems.MISSING_FILE, place, what="folder", path=show(text), looked=f"`{path}`"
+            workspace_rules.MISSING_FILE, place, what="folder", path=show(text), looked=f"`{path}`"
         )
     return Path(path)
 
@@ -88,7 +88,7 @@ def check_patterns(document: Document, place: Place, patterns: list[str]) -> Non
     for index, pattern in enumerate(patterns):
         if fault := pattern_fault(pattern):
             document.report(
-                problems.BAD_PATTERN, (*place, index), value=show(pattern), reason=fault
+                field_rules.BAD_PATTERN, (*place, index), value=show(pattern), reason=fault
             )
 
 
@@ -102,18 +102,20 @@ def check_secrets(document: Document) -> None:
         variable = _NOT_IN_NAMES.sub("_", found.key).strip("_").upper() or "SECRET"
         if found.kind == URL_PASSWORD:
             document.report(
-                problems.PASSWORD_IN_URL, found.place, key=show(found.key), variable="PASSWORD"
+                field_rules.PASSWORD_IN_URL, found.place, key=show(found.key), variable="PASSWORD"
             )
         elif found.kind:
             document.report(
-                problems.KNOWN_TOKEN,
+                field_rules.KNOWN_TOKEN,
                 found.place,
                 key=found.key,
                 kind=found.kind,
                 variable=variable,
             )
         else:
-            document.report(problems.LITERAL_SECRET, found.place, key=found.key, variable=variable)
+            document.report(
+                field_rules.LITERAL_SECRET, found.place, key=found.key, variable=variable
+            )
 
 
 def _refuse_tag(
@@ -126,7 +128,7 @@ def _refuse_tag(
     on_key: bool = False,
 ) -> None:
     document.report(
-        problems.BAD_TAG,
+        field_rules.BAD_TAG,
         place,
         on="key" if on_key else "value",
         value=show(value),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from orchestration.config import problems
+from orchestration.config import field_rules
 from orchestration.config.translate import Translator
 from orchestration.config.words import find_nearest, list_words, show, suggest
 from orchestration.domain.job import ConnectorEnd
@@ -50,7 +50,7 @@ def _find_model(
         return catalog.options_model(role, name)
     is_slip = find_nearest(name, available, cutoff=_NEARLY_THE_SAME) is not None
     document.report(
-        problems.MISSPELT_CONNECTOR if is_slip else problems.UNAVAILABLE_CONNECTOR,
+        field_rules.MISSPELT_CONNECTOR if is_slip else field_rules.UNAVAILABLE_CONNECTOR,
         (f"{role}_connector",),
         hint=suggest(name, available),
         role=role,

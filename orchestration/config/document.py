@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from yaml.events import ScalarEvent
 
-from orchestration.config import problems
+from orchestration.config import yaml_rules
 from orchestration.config.secrets import mask_line, mask_problem
 from orchestration.domain.events import JsonValue
 from orchestration.domain.problem import Location, Severity
@@ -17,7 +17,7 @@ from orchestration.domain.problem import Location, Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestration.config.problems import Rule
+    from orchestration.config.rules import Rule
     from orchestration.domain.problem import Problem
 
 Place = tuple[str | int, ...]
@@ -143,7 +143,7 @@ class Document:
         """All problems, as they may be shown."""
         found = list(self.problems)
         if self.error_count > MOST_ERRORS:
-            found.append(problems.MORE_ERRORS.problem(self.locate(()), shown=MOST_ERRORS))
+            found.append(yaml_rules.MORE_ERRORS.problem(self.locate(()), shown=MOST_ERRORS))
         secrets = sorted(self.secrets, key=len, reverse=True)
         return tuple(mask_problem(problem, secrets) if secrets else problem for problem in found)
 

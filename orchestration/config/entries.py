@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from orchestration.config import names, problems
+from orchestration.config import names, workspace_rules
 from orchestration.config.checks import check_tags, refuse_name
 from orchestration.config.runner_file import ScheduleEntry
 from orchestration.config.times import read_trigger
@@ -66,7 +66,11 @@ def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> s
             twice.add(place)
             line = document.locate((*first[name], "name")).line
             document.report(
-                problems.DUPLICATE_NAME, (*place, "name"), kind=kind, name=show(name), line=line
+                workspace_rules.DUPLICATE_NAME,
+                (*place, "name"),
+                kind=kind,
+                name=show(name),
+                line=line,
             )
         first.setdefault(name, place)
     return twice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import workspace_rules
 from orchestration.config.files import JOBS_FOLDER
 from orchestration.config.words import show
 
@@ -42,11 +42,11 @@ class JobFinder:
         if path in self.found:
             return path
         if not self._layout.is_inside(path):
-            document.report(problems.OUTSIDE_ROOT, place, path=shown)
+            document.report(workspace_rules.OUTSIDE_ROOT, place, path=shown)
         elif not self._layout.files.is_file(path):
             looked = f"`{path}`"
             document.report(
-                problems.MISSING_FILE, place, what="job file", path=shown, looked=looked
+                workspace_rules.MISSING_FILE, place, what="job file", path=shown, looked=looked
             )
         else:
             return path

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from orchestration.config import names, problems
+from orchestration.config import field_rules, names
 from orchestration.config.checks import (
     check_secrets,
     check_tags,
@@ -162,13 +162,13 @@ class _Reader:
         tenant = given or folder
         if not tenant:
             if "tenant_id" not in self._faulty:
-                self._document.report(problems.NO_TENANT)
+                self._document.report(field_rules.NO_TENANT)
             return ""
         refusal = names.check_name(tenant, reserved=names.RESERVED_NAMES)
         refuse_name(self._document, place, tenant, "a tenant", refusal)
         if folder and tenant != folder and not refusal:
             self._document.report(
-                problems.FOREIGN_FOLDER, place, tenant=show(tenant), folder=show(folder)
+                field_rules.FOREIGN_FOLDER, place, tenant=show(tenant), folder=show(folder)
             )
         return tenant
 
@@ -176,7 +176,7 @@ class _Reader:
         document, file = self._document, self._file
         for index, owner in enumerate(file.owners or ()):
             if not names.is_owner(owner):
-                document.report(problems.BAD_OWNER, ("owners", index), value=show(owner))
+                document.report(field_rules.BAD_OWNER, ("owners", index), value=show(owner))
         check_tags(document, ("tags",), file.tags, strict_values=True)
         check_variables(document, ("env",), file.env)
         refusal = names.check_tag_value(file.environment)
@@ -201,7 +201,7 @@ class _Reader:
             return
         both = len(missing) == len(_CONNECTORS)
         what = "it has no `command` and no connectors" if both else f"`{missing[0]}` is missing"
-        self._document.report(problems.NOTHING_TO_RUN, missing=what)
+        self._document.report(field_rules.NOTHING_TO_RUN, missing=what)
 
     def _has_misspelt(self, keys: list[str]) -> bool:
         """Whether an unknown key was reported that looks like one of `keys`, or like `command`."""
@@ -213,7 +213,7 @@ class _Reader:
         if config is not None:
             return read_retries(self._document, config)
         if "retry_config" in self._document.data and "retry_config" not in self._faulty:
-            self._document.report(problems.NO_VALUE, ("retry_config",), field="retry_config")
+            self._document.report(field_rules.NO_VALUE, ("retry_config",), field="retry_config")
         return NO_RETRIES
 
     def _warn_of_idle_fields(self) -> None:
@@ -221,4 +221,4 @@ class _Reader:
         keys = [key for key in self._document.data if key in INACTIVE_FIELDS or key in idle]
         if keys:
             shown = ", ".join(f"`{key}`" for key in keys)
-            self._document.report(problems.NOT_ACTED_ON, (keys[0],), on="key", keys=shown)
+            self._document.report(field_rules.NOT_ACTED_ON, (keys[0],), on="key", keys=shown)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import workspace_rules
 from orchestration.config.files import Disk, Layout
 from orchestration.config.finder import JobFinder
 from orchestration.config.garbage import collection_paused
@@ -152,7 +152,9 @@ class _Loader:
                 )
             else:
                 place, file = (*entry.place, "config"), result.document.file
-                document.report(problems.BROKEN_TARGET, place, name=fields.name, path=show(file))
+                document.report(
+                    workspace_rules.BROKEN_TARGET, place, name=fields.name, path=show(file)
+                )
 
     def _warn_of_idle_tenants(
         self, runner: RunnerResult, results: list[JobResult], broken: tuple[BrokenJob, ...]
@@ -161,7 +163,7 @@ class _Loader:
         for name in runner.content.tenants:
             if name not in busy:
                 runner.document.report(
-                    problems.IDLE_TENANT,
+                    workspace_rules.IDLE_TENANT,
                     ("runner", "tenants", name),
                     on="key",
                     hint=suggest(name, busy),
@@ -187,7 +189,7 @@ class _Loader:
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             path = f"`{self._last_good.path}`"
-            runner.document.report(problems.NOT_KEPT, reason=reason, path=path)
+            runner.document.report(workspace_rules.NOT_KEPT, reason=reason, path=path)
 
     def _text(self, document: Document, *, loaded: bool) -> str | None:
         if loaded or self._last_good is None:

@@ -8,7 +8,7 @@ from yaml import CSafeLoader
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.reader import ReaderError
 
-from orchestration.config import problems
+from orchestration.config import yaml_rules
 from orchestration.config.build import Builder, StopError
 from orchestration.config.document import Document, split_lines
 from orchestration.config.files import MAX_BYTES
@@ -40,7 +40,7 @@ def _build(document: Document, what: str) -> None:
     except ReaderError as error:
         before = document.content[: error.position].decode(errors="replace")
         document.report_at(
-            problems.SYNTAX,
+            yaml_rules.SYNTAX,
             _end_of(document, before),
             reason=f"the character U+{error.character:04X} is not allowed in a file",
             cure="remove it, or write it as an escape in double quotes",
@@ -48,7 +48,7 @@ def _build(document: Document, what: str) -> None:
     except MarkedYAMLError as error:
         explain(document, error)
     except YAMLError as error:
-        document.report(problems.SYNTAX, reason=str(error), cure="check the whole file")
+        document.report(yaml_rules.SYNTAX, reason=str(error), cure="check the whole file")
     else:
         document.complete = document.root is not None
 
@@ -56,7 +56,7 @@ def _build(document: Document, what: str) -> None:
 def _is_readable(document: Document) -> bool:
     if len(document.content) > MAX_BYTES:
         document.content = b""
-        document.report(problems.TOO_LARGE, limit=MAX_BYTES)
+        document.report(yaml_rules.TOO_LARGE, limit=MAX_BYTES)
         return False
     try:
         document.content.decode()
@@ -72,7 +72,7 @@ def _report_encoding(document: Document, error: UnicodeDecodeError) -> None:
         reason = "it starts like UTF-16"
     else:
         reason = f"the byte 0x{document.content[error.start]:02x} does not belong there"
-    document.report_at(problems.NOT_UTF8, location, reason=reason)
+    document.report_at(yaml_rules.NOT_UTF8, location, reason=reason)
 
 
 def _end_of(document: Document, before: str) -> Location:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from orchestration.config import jobs, problems, runner_settings
+from orchestration.config import jobs, runner_settings, workspace_rules, yaml_rules
 from orchestration.config.document import Document
 from orchestration.config.parse import parse
 from orchestration.config.words import show
@@ -75,7 +75,7 @@ class FileReader:
             return None
         if job is None or not accept(job):
             return None
-        document.report(problems.LAST_GOOD_IN_FORCE, what="the job")
+        document.report(workspace_rules.LAST_GOOD_IN_FORCE, what="the job")
         return replace(job, stale=True)
 
     def reopen(self, document: Document) -> None:
@@ -112,12 +112,12 @@ class FileReader:
             return result
         old = self._read_content(old_document)
         if not content.is_sound:
-            document.report(problems.LAST_GOOD_IN_FORCE, what="runner.yaml")
+            document.report(workspace_rules.LAST_GOOD_IN_FORCE, what="runner.yaml")
             return RunnerResult(document, old, [(old_document, entry) for entry in old.entries])
         for entry in old.entries:
             if entry.fields.name in content.broken_entries:
                 what = f"the schedule `{show(entry.fields.name)}`"
-                document.report(problems.LAST_GOOD_IN_FORCE, what=what)
+                document.report(workspace_rules.LAST_GOOD_IN_FORCE, what=what)
                 result.entries.append((old_document, entry))
         return result
 
@@ -125,13 +125,13 @@ class FileReader:
         file = self._layout.display(path)
         document = Document(file=file)
         if not self._layout.is_inside(path, linked=linked):
-            document.report(problems.OUTSIDE_ROOT, path=show(file))
+            document.report(workspace_rules.OUTSIDE_ROOT, path=show(file))
             return document
         try:
             content = self._layout.files.read(path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
-            document.report(problems.UNREADABLE, reason=reason)
+            document.report(yaml_rules.UNREADABLE, reason=reason)
             return document
         return parse(content, file=file, what=what)
 
@@ -149,5 +149,5 @@ class FileReader:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{PurePath(frame.filename).name}:{frame.lineno}"
         document = Document(file=self._layout.display(path))
-        document.report(problems.OUR_BUG, reason=f"{type(error).__name__} in {where}")
+        document.report(yaml_rules.OUR_BUG, reason=f"{type(error).__name__} in {where}")
         return document

@@ -8,9 +8,9 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from orchestration import errors
+from orchestration.config.catalogue import CATALOGUE
 from orchestration.config.fields import DURATION_PATTERN
 from orchestration.config.job_file import INACTIVE_FIELDS
-from orchestration.config.problems import CATALOGUE
 from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS
 from orchestration.config.schema import REFERENCE, Schema, render_schema
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from orchestration.config.catalog import ConnectorCatalog
-    from orchestration.config.problems import Rule
+    from orchestration.config.rules import Rule
 
 _GENERATED = "<!-- Generated from the models of the files; a test holds it up to date. -->"
 _RUNNER_INTRODUCTION = """\

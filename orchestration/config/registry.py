@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import workspace_rules
 from orchestration.domain.job import make_asset_key
 
 if TYPE_CHECKING:
     from orchestration.config.document import Document
     from orchestration.config.jobs import Identity
-    from orchestration.config.problems import Rule
+    from orchestration.config.rules import Rule
     from orchestration.domain.job import BrokenJob, Job
 
 
@@ -47,10 +47,12 @@ class Registry:
         """What keeps a job from being taken; None if nothing does."""
         by_id = self._owners.get(_fold_id(job.id))
         if by_id:
-            return _clash(by_id, job.id, "name", problems.DUPLICATE_JOB)
+            return _clash(by_id, job.id, "name", workspace_rules.DUPLICATE_JOB)
         by_asset = self._owners.get(_fold_key(job.asset_key))
         if by_asset:
-            return _clash(by_asset, "/".join(job.asset_key), "asset", problems.DUPLICATE_ASSET)
+            return _clash(
+                by_asset, "/".join(job.asset_key), "asset", workspace_rules.DUPLICATE_ASSET
+            )
         return None
 
     def take(self, job: Job | BrokenJob) -> None:
@@ -78,7 +80,7 @@ class Registry:
 
 
 def _clash(owner: _Owner, name: str, key: str, same: Rule) -> Clash:
-    rule = same if owner.name == name else problems.CLASHING_NAMES
+    rule = same if owner.name == name else workspace_rules.CLASHING_NAMES
     return Clash(rule=rule, key=key, name=name, taken=owner.name, file=owner.file)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import field_rules
 from orchestration.config.checks import check_patterns
 from orchestration.domain.retry import RetryPolicy
 
@@ -25,7 +25,7 @@ def read_retries(document: Document, config: RetryConfig) -> RetryPolicy:
     given = config.model_fields_set
     for old, new in _OLD_SPELLINGS.items():
         if old in given and new in given:
-            document.report(problems.TWO_SPELLINGS, (_KEY, old), on="key", old=old, new=new)
+            document.report(field_rules.TWO_SPELLINGS, (_KEY, old), on="key", old=old, new=new)
     old_delay = "retry_delay_seconds" in given
     initial = config.retry_delay_seconds if old_delay else config.initial_delay_seconds
     patterns_key = "retryable_errors" if "retryable_errors" in given else "retryable_error_patterns"
@@ -47,5 +47,5 @@ def _report_long_delay(document: Document, initial: float, longest: float) -> No
     keys = ("max_delay_seconds", *_OLD_SPELLINGS, *_OLD_SPELLINGS.values())
     key = next((key for key in keys if document.has((_KEY, key))), "")
     document.report(
-        problems.DELAY_ABOVE_LIMIT, (_KEY, key), initial=f"{initial:g}", longest=f"{longest:g}"
+        field_rules.DELAY_ABOVE_LIMIT, (_KEY, key), initial=f"{initial:g}", longest=f"{longest:g}"
     )

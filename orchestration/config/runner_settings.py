@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.config import names, problems
+from orchestration.config import field_rules, names
 from orchestration.config.checks import (
     check_secrets,
     check_variables,
@@ -162,4 +162,4 @@ def _warn_of_idle_fields(document: Document, runner: Runner) -> None:
     if places:
         first = min(places, key=lambda place: document.locate(place, on="key"))
         keys = ", ".join(places.values())
-        document.report(problems.NOT_ACTED_ON, first, on="key", keys=keys)
+        document.report(field_rules.NOT_ACTED_ON, first, on="key", keys=keys)

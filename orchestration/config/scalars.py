@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import yaml_rules
 
 if TYPE_CHECKING:
-    from orchestration.config.problems import Rule
+    from orchestration.config.rules import Rule
 
 Scalar = str | int | float | bool | None
 
@@ -71,13 +71,13 @@ def read_plain(text: str) -> tuple[Scalar, Trap | None]:
     if len(text) <= _LONGEST_NUMBER:
         return _number(text)
     is_number = text.strip("+-").isdecimal()
-    return (0, Trap(rule=problems.NOT_FINITE)) if is_number else (text, None)
+    return (0, Trap(rule=yaml_rules.NOT_FINITE)) if is_number else (text, None)
 
 
 def _loose_boolean(text: str) -> tuple[bool, Trap]:
     value = _LOOSE_BOOLEANS[text.lower()]
     meant = "true" if value else "false"
-    trap = Trap(rule=problems.AMBIGUOUS_BOOLEAN, first=meant, second="text", meant=meant)
+    trap = Trap(rule=yaml_rules.AMBIGUOUS_BOOLEAN, first=meant, second="text", meant=meant)
     return value, trap
 
 
@@ -88,11 +88,11 @@ def _number(text: str) -> tuple[Scalar, Trap | None]:
         return int(text, 16), None
     if _FLOAT.fullmatch(text):
         value = float(text)
-        return (value, None) if math.isfinite(value) else (0, Trap(rule=problems.NOT_FINITE))
+        return (value, None) if math.isfinite(value) else (0, Trap(rule=yaml_rules.NOT_FINITE))
     if _NOT_FINITE.fullmatch(text):
-        return 0, Trap(rule=problems.NOT_FINITE)
+        return 0, Trap(rule=yaml_rules.NOT_FINITE)
     if _DATE.fullmatch(text):
-        return text, Trap(rule=problems.UNQUOTED_DATE, first="a date", second="text")
+        return text, Trap(rule=yaml_rules.UNQUOTED_DATE, first="a date", second="text")
     return _odd_number(text)
 
 
@@ -123,7 +123,7 @@ def _odd_notation(text: str, digits: str) -> tuple[Scalar, Trap | None]:
 
 def _disagree(value: float, *, first: str = "", second: str = "text") -> tuple[Scalar, Trap]:
     trap = Trap(
-        rule=problems.AMBIGUOUS_NUMBER,
+        rule=yaml_rules.AMBIGUOUS_NUMBER,
         first=first or f"{value:.15g}",
         second=second,
         meant=f"{value:.15g}",
@@ -134,7 +134,7 @@ def _disagree(value: float, *, first: str = "", second: str = "text") -> tuple[S
 def _bare_exponent(text: str) -> tuple[Scalar, Trap]:
     value = float(text)
     if not math.isfinite(value):
-        return 0, Trap(rule=problems.NOT_FINITE)
+        return 0, Trap(rule=yaml_rules.NOT_FINITE)
     return _disagree(value, first="text", second=f"{value:.15g}")
 
 

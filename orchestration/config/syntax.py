@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.config import problems
+from orchestration.config import yaml_rules
 
 if TYPE_CHECKING:
     from yaml.error import MarkedYAMLError
@@ -100,14 +100,14 @@ def explain(document: Document, error: MarkedYAMLError) -> None:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     location = document.location_at(line, column)
     if (character := _character(document, line, column)) == "\t" or error.problem in _TABS:
-        document.report_at(problems.TAB, location)
+        document.report_at(yaml_rules.TAB, location)
     elif error.problem == "found character that cannot start any token":
         reason = f"a text cannot start with `{character}`"
-        document.report_at(problems.SYNTAX, location, reason=reason, cure=_QUOTE)
+        document.report_at(yaml_rules.SYNTAX, location, reason=reason, cure=_QUOTE)
     else:
         hint = _hint(document, line)
         document.report_at(
-            problems.SYNTAX, location, reason=explanation.reason, cure=explanation.cure, hint=hint
+            yaml_rules.SYNTAX, location, reason=explanation.reason, cure=explanation.cure, hint=hint
         )
 
 

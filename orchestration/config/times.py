@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
-from orchestration.config import problems
+from orchestration.config import workspace_rules
 from orchestration.config.words import show, suggest
 from orchestration.domain.cron import CronError, normalise_cron, uneven_steps
 from orchestration.domain.durations import format_duration
@@ -34,13 +34,13 @@ def read_trigger(
     name = show(entry.name)
     if entry.cron and entry.interval_seconds:
         where = (*place, "interval_seconds")
-        document.report(problems.CRON_AND_INTERVAL, where, on="key", name=name)
+        document.report(workspace_rules.CRON_AND_INTERVAL, where, on="key", name=name)
     elif entry.cron:
         return _read_cron(document, place, entry)
     elif entry.interval_seconds:
         return _read_interval(document, place, entry)
     elif not faulty & {"cron", "interval_seconds"}:
-        document.report(problems.NO_TRIGGER, place, name=name)
+        document.report(workspace_rules.NO_TRIGGER, place, name=name)
     return None
 
 
@@ -57,11 +57,15 @@ def _read_cron(document: Document, place: Place, entry: ScheduleEntry) -> Trigge
 def _read_expression(document: Document, place: Place, text: str) -> str:
     result = _judge_cron(text)
     if isinstance(result, CronError):
-        document.report(problems.BAD_CRON, place, reason=result.reason, cure=result.help)
+        document.report(workspace_rules.BAD_CRON, place, reason=result.reason, cure=result.help)
         return text
     for uneven in result.uneven:
         document.report(
-            problems.UNEVEN_STEP, place, step=uneven.step, field=uneven.field, size=uneven.size
+            workspace_rules.UNEVEN_STEP,
+            place,
+            step=uneven.step,
+            field=uneven.field,
+            size=uneven.size,
         )
     return result.expression
 
@@ -85,10 +89,10 @@ def _read_interval(document: Document, place: Place, entry: ScheduleEntry) -> Tr
     interval = timedelta(seconds=entry.interval_seconds)
     zone_place = (*place, "timezone")
     if _check_timezone(document, zone_place, entry.timezone) and entry.timezone != "UTC":
-        document.report(problems.INTERVAL_TIMEZONE, zone_place)
+        document.report(workspace_rules.INTERVAL_TIMEZONE, zone_place)
     if cron_union(interval) is None:
         document.report(
-            problems.INEXACT_INTERVAL,
+            workspace_rules.INEXACT_INTERVAL,
             (*place, "interval_seconds"),
             interval=format_duration(interval),
             near=_near_divisors(entry.interval_seconds),
@@ -108,7 +112,7 @@ def _check_timezone(document: Document, place: Place, name: str) -> bool:
     if name == "UTC" or name in _timezones():
         return True
     document.report(
-        problems.UNKNOWN_TIMEZONE, place, hint=suggest(name, _timezones()), name=show(name)
+        workspace_rules.UNKNOWN_TIMEZONE, place, hint=suggest(name, _timezones()), name=show(name)
     )
     return False
 

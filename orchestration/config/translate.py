@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from orchestration.config import problems
+from orchestration.config import field_rules
 from orchestration.config.document import MOST_ERRORS
 from orchestration.config.fields import DURATION_ERROR
 from orchestration.config.syntax import find_glued_key
@@ -137,7 +137,7 @@ class Translator:
         field = model.model_fields.get(key) if model else None
         meaning = f", {_lower(field.description)}" if field and field.description else ""
         self._document.report(
-            problems.MISSING_KEY, place, key=key, where=self._where(place), meaning=meaning
+            field_rules.MISSING_KEY, place, key=key, where=self._where(place), meaning=meaning
         )
 
     def _report_unknown(self, place: Place, item: ErrorDetails) -> None:
@@ -146,7 +146,7 @@ class Translator:
         key = str(item["loc"][-1])
         self._misspelt.add((*place[:-1], find_nearest(key, keys) or ""))
         self._document.report(
-            problems.UNKNOWN_KEY,
+            field_rules.UNKNOWN_KEY,
             place,
             on="key",
             hint=suggest(key, keys),
@@ -158,10 +158,10 @@ class Translator:
     def _report_type(self, place: Place, item: ErrorDetails) -> None:
         value, expected = item["input"], _EXPECTED[item["type"]]
         if value is None:
-            self._document.report(problems.NO_VALUE, place, on="key", field=name_place(place))
+            self._document.report(field_rules.NO_VALUE, place, on="key", field=name_place(place))
             return
         self._document.report(
-            problems.WRONG_TYPE,
+            field_rules.WRONG_TYPE,
             place,
             hint=_hint(value, expected),
             field=name_place(place),
@@ -193,7 +193,7 @@ class Translator:
         self, place: Place, item: ErrorDetails, expected: str, cure: str, hint: str = ""
     ) -> None:
         self._document.report(
-            problems.BAD_VALUE,
+            field_rules.BAD_VALUE,
             place,
             hint=hint,
             field=name_place(place),
@@ -205,11 +205,11 @@ class Translator:
     def _report_duration(self, place: Place, item: ErrorDetails) -> None:
         value = item["input"]
         if value is None:
-            self._document.report(problems.NO_VALUE, place, on="key", field=name_place(place))
+            self._document.report(field_rules.NO_VALUE, place, on="key", field=name_place(place))
             return
         is_number = isinstance(value, int) and not isinstance(value, bool)
         self._document.report(
-            problems.BAD_DURATION,
+            field_rules.BAD_DURATION,
             place,
             field=name_place(place),
             found=describe(self._document, place, value),
@@ -220,7 +220,7 @@ class Translator:
     def _report_refused(self, place: Place, item: ErrorDetails) -> None:
         reason = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         self._document.report(
-            problems.BAD_OPTION, place, field=name_place(place), reason=_lower(show(reason))
+            field_rules.BAD_OPTION, place, field=name_place(place), reason=_lower(show(reason))
         )
 
     def _where(self, place: Place) -> str:

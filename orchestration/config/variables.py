@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from orchestration.config import problems
+from orchestration.config import field_rules
 from orchestration.config.fields import FromReference
 from orchestration.domain.references import (
     ReferenceSyntaxError,
@@ -70,7 +70,7 @@ class _Resolver:
         except ReferenceSyntaxError as error:
             shown = _BEGINNING.match(text, error.position)
             text_shown = shown[0] if shown else "${"
-            self._document.report(problems.BAD_REFERENCE, place, text=text_shown)
+            self._document.report(field_rules.BAD_REFERENCE, place, text=text_shown)
         except UnresolvedReferenceError as error:
-            self._document.report(problems.MISSING_VARIABLE, place, name=error.name)
+            self._document.report(field_rules.MISSING_VARIABLE, place, name=error.name)
         return text

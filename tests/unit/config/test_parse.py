@@ -1,6 +1,6 @@
 import pytest
 
-from orchestration.config import problems
+from orchestration.config import field_rules
 from orchestration.config.build import MAX_DEPTH
 from orchestration.config.files import MAX_BYTES
 from orchestration.config.parse import parse
@@ -152,5 +152,5 @@ def test_a_file_that_is_too_large_is_not_read():
 
 def test_one_value_has_one_settling_problem_and_no_other():
     document = read("a: yes\n")
-    document.report(problems.NO_VALUE, ("a",), field="a")
+    document.report(field_rules.NO_VALUE, ("a",), field="a")
     assert codes(document) == ["ORC009"]
