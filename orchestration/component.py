@@ -20,4 +20,4 @@ class OrchestrationComponent(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions of the workspace."""
         runner_file = (Path(context.path) / self.runner).resolve()
-        return CodeLocation(runner_file, os.environ, CATALOG).definitions()
+        return CodeLocation(runner_file, os.environ, CATALOG, CATALOG.kind).definitions()

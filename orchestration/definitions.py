@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @lazy_repository
 def defs() -> WorkspaceRepository:
     """The code location of the current process."""
-    return CodeLocation(_runner_file(), os.environ, CATALOG).repository()
+    return CodeLocation(_runner_file(), os.environ, CATALOG, CATALOG.kind).repository()
 
 
 def _runner_file() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from orchestration.defs.assets import build_asset
+from orchestration.defs.assets import KindOf, build_asset
 from orchestration.defs.faults import (
     Reload,
     build_check,
@@ -26,22 +26,27 @@ if TYPE_CHECKING:
     from orchestration.domain.workspace import Workspace
 
 
-def build_definitions(workspace: Workspace, *, gate: Gate, reload: Reload) -> dg.Definitions:
+def build_definitions(
+    workspace: Workspace, *, gate: Gate, reload: Reload, kind_of: KindOf
+) -> dg.Definitions:
     """The Dagster definitions of a workspace.
 
     One asset a job, one asset job a tenant (a job for each schedule would make loading quadratic),
     one schedule an entry, and a visible fault for whatever is broken. `gate` is asked at each tick
-    whether a schedule is enabled; `reload` reads the files anew for the `config_valid` checks.
+    whether a schedule is enabled; `reload` reads the files anew for the `config_valid` checks,
+    `kind_of` gives the connectors their icons.
     """
-    contents = build_contents(workspace, gate=gate, reload=reload)
+    contents = build_contents(workspace, gate=gate, reload=reload, kind_of=kind_of)
     jobs = [job for job, _ in contents.tenant_jobs.values()]
     whole = dg.Definitions(jobs=jobs, schedules=contents.schedules)
     return dg.Definitions.merge(contents.definitions, whole)
 
 
-def build_contents(workspace: Workspace, *, gate: Gate, reload: Reload) -> Contents:
+def build_contents(
+    workspace: Workspace, *, gate: Gate, reload: Reload, kind_of: KindOf
+) -> Contents:
     """The same in the form in which `WorkspaceRepository` loads it in time linear in the jobs."""
-    assets = build_assets(workspace)
+    assets = build_assets(workspace, kind_of)
     faults = find_faults(workspace)
     placeholders = [build_placeholder(f, workspace.root) for f in faults if f.placeholder]
     definitions = dg.Definitions(
@@ -57,12 +62,14 @@ def build_contents(workspace: Workspace, *, gate: Gate, reload: Reload) -> Conte
     )
 
 
-def build_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
+def build_assets(workspace: Workspace, kind_of: KindOf) -> list[dg.AssetsDefinition]:
     """The asset of each healthy job, in the order of the workspace."""
     schedules: dict[str, list[Schedule]] = {}
     for schedule in workspace.schedules:
         schedules.setdefault(schedule.job_id, []).append(schedule)
-    return [build_asset(job, workspace, schedules.get(job.id, [])) for job in workspace.jobs]
+    return [
+        build_asset(job, workspace, schedules.get(job.id, []), kind_of) for job in workspace.jobs
+    ]
 
 
 def build_tenant_jobs(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 _OUTPUT = "result"
 
 
+KindOf = Callable[[Literal["source", "target"], str], str | None]
+"""The kind that stands for a connector in the UI; None for one that is not installed."""
+
+
 def build_asset(
-    job: Job, workspace: Workspace, schedules: Sequence[Schedule]
+    job: Job, workspace: Workspace, schedules: Sequence[Schedule], kind_of: KindOf
 ) -> dg.AssetsDefinition:
     """The asset of a job: its attempt as an op, its looks in the UI, and the `complete` check.
 
@@ -40,28 +45,36 @@ def build_asset(
     return dg.AssetsDefinition(
         keys_by_output_name={_OUTPUT: key},
         node_def=op,
-        specs=[_spec(job, key, workspace, schedules)],
+        specs=[_spec(job, key, workspace, schedules, asset_kinds(job, kind_of))],
         check_specs_by_output_name={COMPLETE_CHECK: _complete_spec(key)},
     )
 
 
-def asset_kinds(job: Job) -> set[str]:
-    """The kinds that the UI shows with an icon: both connectors, or what the command runs."""
-    kinds = {label for label in (job.source_connector, job.target_connector) if label}
+def asset_kinds(job: Job, kind_of: KindOf) -> set[str]:
+    """The kinds that the UI shows with an icon: both connectors, and what the command runs."""
+    kinds: set[str] = set()
+    if job.source_connector:
+        kinds.add(kind_of("source", job.source_connector) or job.source_connector)
+    if job.target_connector:
+        kinds.add(kind_of("target", job.target_connector) or job.target_connector)
     if isinstance(job.task, CommandTask):
         program = PurePath(job.task.command[0]).name
         kinds.add("python" if program.startswith("python") else "shell")
-    return {kind.lower() for kind in sorted(kinds)[:3]}
+    return {kind.lower() for kind in kinds}
 
 
 def _spec(
-    job: Job, key: dg.AssetKey, workspace: Workspace, schedules: Sequence[Schedule]
+    job: Job,
+    key: dg.AssetKey,
+    workspace: Workspace,
+    schedules: Sequence[Schedule],
+    kinds: set[str],
 ) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=key,
         description=job.description or f"The data of job `{job.id}`.",
         group_name=job.tenant,
-        kinds=asset_kinds(job),
+        kinds=kinds,
         owners=list(job.owners),
         tags=tags.job_tags(job),
         metadata=job_metadata(job, workspace.root, schedules),

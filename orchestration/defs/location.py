@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from orchestration.config import ConnectorCatalog
+    from orchestration.defs.assets import KindOf
     from orchestration.domain.workspace import Workspace
 
 _INDEX_VARIABLE = "ORCHESTRATE_INDEX"
@@ -34,6 +35,7 @@ class CodeLocation:
     runner_file: Path
     environ: MutableMapping[str, str]
     catalog: ConnectorCatalog
+    kind_of: KindOf
     gate: ScheduleGate = field(init=False)
     _loaded: Workspace | None = field(default=None, init=False)
 
@@ -51,11 +53,13 @@ class CodeLocation:
         write_index(build_index(workspace), index_file)
         self.environ[_INDEX_VARIABLE] = str(index_file)
         self._loaded = workspace
-        return build_contents(workspace, gate=self.gate, reload=self.load)
+        return build_contents(workspace, gate=self.gate, reload=self.load, kind_of=self.kind_of)
 
     def definitions(self) -> dg.Definitions:
         """Everything at once, for a project that merges it with definitions of its own."""
-        return build_definitions(self.load(), gate=self.gate, reload=self.load)
+        return build_definitions(
+            self.load(), gate=self.gate, reload=self.load, kind_of=self.kind_of
+        )
 
     def part(self, keys: frozenset[dg.AssetKey]) -> dg.Definitions | None:
         """What a run of these assets needs; None if that is not known without loading all."""
@@ -63,7 +67,7 @@ class CodeLocation:
         workspace = self._restrict(paths)
         if workspace is None or len(workspace.jobs) < len(paths):
             return None
-        return build_definitions(workspace, gate=self.gate, reload=self.load)
+        return build_definitions(workspace, gate=self.gate, reload=self.load, kind_of=self.kind_of)
 
     def load(self) -> Workspace:
         """The workspace as the files say now, broken ones in their last good version."""

@@ -47,10 +47,7 @@ def prepare(
     tenant = workspace.tenants.get(job.tenant)
     checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
     identity = {
-        "ORCHESTRATE_JOB": job.id,
-        "ORCHESTRATE_TENANT": job.tenant,
-        "ORCHESTRATE_RUN_ID": run_id,
-        "ORCHESTRATE_ATTEMPT": str(attempt),
+        **_identify(job, run_id, attempt),
         "ORCHESTRATE_CHECKPOINT": str(checkpoint),
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
         **({"TRACEPARENT": traceparent} if traceparent else {}),
@@ -77,6 +74,15 @@ def prepare(
         grace_period=job.grace_period,
         secrets=resolver.secrets,
     )
+
+
+def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
+    return {
+        "ORCHESTRATE_JOB": job.id,
+        "ORCHESTRATE_TENANT": job.tenant,
+        "ORCHESTRATE_RUN_ID": run_id,
+        "ORCHESTRATE_ATTEMPT": str(attempt),
+    }
 
 
 def _argv_and_order(

@@ -59,7 +59,9 @@ def instance(tmp_path):
 
 def submit(instance, space: Workspace, *keys: str) -> dict[str, str]:
     """The tags of a run of these assets after it was submitted as the UI's Materialize does."""
-    definitions = build_definitions(space, gate=lambda _: True, reload=lambda: space)
+    definitions = build_definitions(
+        space, gate=lambda _: True, reload=lambda: space, kind_of=lambda _, name: name
+    )
     selection = {dg.AssetKey(key.split("/")) for key in keys}
     job = definitions.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(

@@ -26,7 +26,7 @@ def root(tmp_path) -> Path:
 
 
 def load(root: Path, environ: dict[str, str]) -> dg.RepositoryDefinition:
-    repository = CodeLocation(root / "runner.yaml", environ, CATALOG).repository()
+    repository = CodeLocation(root / "runner.yaml", environ, CATALOG, CATALOG.kind).repository()
     repository.load_all_definitions()
     return repository
 
@@ -48,7 +48,7 @@ def test_a_run_worker_takes_the_command_of_its_asset_from_the_index(root):
         (root / "jobs" / tenant / "orders.yaml").unlink()
 
     for tenant in TENANTS:
-        worker = CodeLocation(root / "runner.yaml", environ, CATALOG).repository()
+        worker = CodeLocation(root / "runner.yaml", environ, CATALOG, CATALOG.kind).repository()
         job = worker.get_maybe_subset_job_def(
             tenant, asset_selection={dg.AssetKey([tenant, "orders"])}
         )
@@ -56,7 +56,9 @@ def test_a_run_worker_takes_the_command_of_its_asset_from_the_index(root):
 
 
 def test_without_an_index_a_run_worker_reads_the_files(root):
-    worker = CodeLocation(root / "runner.yaml", dict(os.environ), CATALOG).repository()
+    worker = CodeLocation(
+        root / "runner.yaml", dict(os.environ), CATALOG, CATALOG.kind
+    ).repository()
 
     job = worker.get_maybe_subset_job_def(
         "__ASSET_JOB", asset_selection={dg.AssetKey(["globex", "orders"])}

@@ -72,7 +72,9 @@ def run(tmp_path, instance):
             jobs=jobs,
             tenants={tenant: Tenant(name=tenant, concurrency=1) for tenant in TENANTS},
         )
-        definitions = build_definitions(workspace, gate=lambda _: True, reload=lambda: workspace)
+        definitions = build_definitions(
+            workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
+        )
         return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, raise_on_error=False
         )

@@ -22,7 +22,7 @@ PROBLEM = Problem(
 
 def build(workspace) -> dg.RepositoryDefinition:
     return build_definitions(
-        workspace, gate=lambda _: True, reload=lambda: workspace
+        workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
     ).get_repository_def()
 
 
@@ -92,6 +92,32 @@ def test_an_asset_shows_connectors_owners_tags_and_the_line_of_its_file(make_job
     [reference] = node.metadata["dagster/code_references"].code_references
     assert reference.file_path == "/srv/ingestion/jobs/acme/orders.yaml"
     assert reference.line_number == 3
+
+
+def test_a_connector_is_shown_by_its_kind_and_one_that_is_not_installed_by_its_name(
+    make_job, make_workspace
+):
+    jobs = (
+        make_job("acme", "a", source_connector="jsonl"),
+        make_job("globex", "a", source_connector="Stripe"),
+        make_job("initech", "a", target_connector="duckdb"),
+    )
+    workspace = make_workspace(jobs=jobs, schedules=())
+    known = {("source", "jsonl"): "json", ("target", "duckdb"): "duckdb"}
+
+    contents = build_contents(
+        workspace,
+        gate=lambda _: True,
+        reload=lambda: workspace,
+        kind_of=lambda role, name: known.get((role, name)),
+    )
+
+    specs = contents.definitions.resolve_all_asset_specs()
+    assert {spec.key.path[0]: spec.kinds for spec in specs} == {
+        "acme": {"json", "shell"},
+        "globex": {"stripe", "shell"},
+        "initech": {"duckdb", "shell"},
+    }
 
 
 def test_a_broken_job_stays_visible_in_its_tenants_group_with_a_check_and_its_message(
@@ -170,6 +196,7 @@ def test_a_run_of_one_asset_builds_only_that_asset(make_workspace, selected):
             replace(workspace, jobs=jobs, schedules=()),
             gate=lambda _: True,
             reload=lambda: workspace,
+            kind_of=lambda _, name: name,
         )
 
     def whole():
@@ -186,7 +213,9 @@ def test_a_run_of_one_asset_builds_only_that_asset(make_workspace, selected):
 def test_the_lazy_repository_holds_what_the_definitions_hold(make_workspace):
     workspace = make_workspace()
     lazy = WorkspaceRepository(
-        whole=lambda: build_contents(workspace, gate=lambda _: True, reload=lambda: workspace),
+        whole=lambda: build_contents(
+            workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
+        ),
         part=lambda _: None,
     )
     plain = build(workspace)
@@ -210,7 +239,9 @@ def test_asking_for_a_job_without_a_selection_loads_nothing_until_it_is_looked_a
 
     def whole():
         loads.append("whole")
-        return build_contents(workspace, gate=lambda _: True, reload=lambda: workspace)
+        return build_contents(
+            workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
+        )
 
     job = WorkspaceRepository(whole=whole, part=lambda _: None).get_maybe_subset_job_def("acme")
     before = list(loads)
