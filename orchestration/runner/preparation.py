@@ -50,18 +50,16 @@ def prepare(
         **_identify(job, run_id, attempt),
         "ORCHESTRATE_CHECKPOINT": str(checkpoint),
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
-        **({"TRACEPARENT": traceparent} if traceparent else {}),
-    }
+    } | ({"TRACEPARENT": traceparent} if traceparent else {})
     resolver = Resolver(environ=environ, overrides=overrides)
     resolver.declared |= identity
     resolver.declare(tenant.env if tenant else _NONE, f"tenants.{job.tenant}.env")
     resolver.declare(job.env, "env")
     argv, order = _argv_and_order(job, resolver)
     if order is not None:
+        state = workspace.settings.state_directory.joinpath("connectors", job.id)
         order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
-        order["state_directory"] = str(
-            workspace.settings.state_directory.joinpath("connectors", job.id)
-        )
+        order |= {"state_directory": str(state)}
     if resolver.missing:
         raise _missing(job, resolver)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
