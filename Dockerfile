@@ -23,7 +23,8 @@ COPY README.md LICENSE ./
 COPY orchestration ./orchestration
 RUN /opt/uv/bin/uv sync --frozen --no-editable $(printf -- ' --extra %s' ${EXTRAS})
 
-FROM ${BASE_IMAGE}
+# The image for a workspace of your own.
+FROM ${BASE_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="orchestration" \
       org.opencontainers.image.description="Multi-tenant ingestion jobs written in YAML, run and scheduled by Dagster" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -32,9 +33,6 @@ COPY --from=build /opt/orchestration /opt/orchestration
 RUN useradd --uid 10001 --gid 0 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin orchestrate \
     && install -d -o 10001 -g 0 -m 0775 /app/.orchestrate /app/.orchestrate/dagster /app/warehouse
 WORKDIR /app
-# The example workspace; mount or copy your own runner.yaml and jobs over it.
-COPY runner.yaml ./
-COPY jobs ./jobs
 ENV PATH=/opt/orchestration/bin:$PATH \
     DAGSTER_HOME=/app/.orchestrate/dagster \
     HOME=/tmp \
@@ -42,3 +40,8 @@ ENV PATH=/opt/orchestration/bin:$PATH \
 USER 10001
 ENTRYPOINT ["orchestrate"]
 CMD ["--help"]
+
+# The same with the example workspace.
+FROM runtime
+COPY runner.yaml ./
+COPY jobs ./jobs
