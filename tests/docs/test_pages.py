@@ -162,7 +162,7 @@ def matches(expected: str, printed: str) -> bool:
     for any text.
     """
     pattern = "".join(
-        "(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*?") + "\n"
+        "(?:.*\n)*?" if line.strip() == "..." else re.escape(line).replace(r"\.\.\.", ".*?") + "\n"
         for line in settle(expected).splitlines()
     )
     return re.fullmatch(pattern, settle(printed) + "\n") is not None
@@ -248,6 +248,7 @@ def environ(tmp_path):
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",
+        "CONTAINER_ENGINE": os.environ.get("CONTAINER_ENGINE", ""),
     }
 
 
