@@ -30,12 +30,12 @@ class ScheduleGate:
         self._environ = environ
         self._stamp: tuple[int, int] | None = None
         self._answers: dict[str, bool] = {}
-        self._is_known = False
 
     def __call__(self, name: str) -> bool | None:
-        """Whether the schedule is enabled now; False if it is no longer in the file.
+        """Whether the schedule is enabled now; None where the file does not say.
 
-        While the file (or the entry) is broken the last answer holds; None if there was none.
+        It does not say so of a name that is not in it: that may be the old name of a schedule whose
+        last good version is in force. While the file (or the entry) is broken the last answer holds.
         """
         try:
             status = os.stat(self._path)  # noqa: PTH116 - called at each tick of each schedule
@@ -45,7 +45,7 @@ class ScheduleGate:
                 self._stamp = stamp
         except OSError:
             self._stamp = None
-        return self._answers.get(name, False if self._is_known else None)
+        return self._answers.get(name)
 
     def _read(self) -> None:
         with open(self._path, "rb") as file, collection_paused():  # noqa: PTH123 - as above
@@ -53,15 +53,13 @@ class ScheduleGate:
         entries = _entries(document.data)
         if not document.complete or entries is None:
             return
-        answers = {
+        self._answers = {
             name: enabled
             for entry in entries
             if isinstance(entry, dict)
             and isinstance(name := self._resolve(entry.get("name")), str)
             and (enabled := self._enabled(entry, name)) is not None
         }
-        self._answers = answers
-        self._is_known = True
 
     def _enabled(self, entry: Mapping[str, JsonValue], name: str) -> bool | None:
         value = self._resolve(entry.get("enabled", True))

@@ -198,13 +198,28 @@ def test_the_state_directory_is_found_without_parsing(root, tmp_path, text, expe
 def test_the_gate_follows_the_file(root):
     runner = root / "runner.yaml"
     gate = ScheduleGate(runner, {"ON": "true"})
-    assert (gate("orders"), gate("users"), gate("gone")) == (True, False, False)
+    assert (gate("orders"), gate("users"), gate("gone")) == (True, False, None)
 
     write_later(runner, RUNNER.replace("enabled: false", "enabled: '${ON}'"))
     assert (gate("orders"), gate("users")) == (True, True)
 
     write_later(runner, RUNNER.replace("name: orders", "name: renamed"))
-    assert (gate("orders"), gate("renamed"), gate("users")) == (False, True, False)
+    assert (gate("orders"), gate("renamed"), gate("users")) == (None, True, False)
+
+
+def test_the_gate_does_not_stop_the_last_good_version_of_a_schedule_that_is_renamed(root):
+    runner = root / "runner.yaml"
+    gate = ScheduleGate(runner, {})
+    load(root, last_good=LastGood.of(runner, {}))
+    assert gate("orders") is True
+
+    write_later(runner, RUNNER.replace("name: orders", "name: renamed") + "  tenant: {acme: }\n")
+    workspace = load(root, last_good=LastGood.of(runner, {}))
+    assert [(s.name, s.enabled) for s in workspace.schedules] == [
+        ("orders", True),
+        ("users", False),
+    ]
+    assert (gate("orders"), gate("users")) == (None, False)
 
 
 def test_while_the_file_is_broken_the_last_answer_of_the_gate_holds(root):
