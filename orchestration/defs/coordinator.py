@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 
 from orchestration.defs import tags
 from orchestration.defs.index import IndexEntry, WorkspaceIndex, read_index
@@ -53,10 +54,14 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         """Put tenant, job and limit tags on the run, then queue it."""
         run = context.dagster_run
         index = self._index()
-        if index is not None and run.asset_selection:
-            keys = sorted("/".join(key.path) for key in run.asset_selection)
-            entries = [index.jobs[key] for key in keys if key in index.jobs]
-            self._instance.add_run_tags(run.run_id, run_tags(entries, run.tags))
+        if index is None:
+            self._logger.warning(
+                "no limits for run %s: no index at %s", run.run_id, self._index_file
+            )
+        else:
+            # A re-execution carries the tags of its parent, which may be out of date.
+            present: Mapping[str, str] = {} if run.parent_run_id else run.tags
+            self._instance.add_run_tags(run.run_id, run_tags(_entries(index, run), present))
         return super().submit_run(context)
 
     def get_run_queue_config(self) -> RunQueueConfig:
@@ -67,7 +72,7 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
             return config
         limits = [{"key": key, "limit": limit} for key, limit in index.limits.items()]
         return config._replace(
-            tag_concurrency_limits=limits,
+            tag_concurrency_limits=[*config.tag_concurrency_limits, *limits],
             max_concurrent_runs=index.max_concurrent_runs or config.max_concurrent_runs,
         )
 
@@ -83,6 +88,15 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
                 return None
             self._read = (stamp, index)
         return self._read[1]
+
+
+def _entries(index: WorkspaceIndex, run: dg.DagsterRun) -> list[IndexEntry]:
+    """The jobs that a run covers: those it selects, else all of its tenant, or all there are."""
+    if run.asset_selection is not None or run.asset_check_selection is not None:
+        keys = sorted("/".join(key.path) for key in run.asset_selection or ())
+        return [index.jobs[key] for key in keys if key in index.jobs]
+    everyone = run.job_name == IMPLICIT_ASSET_JOB_NAME
+    return [job for job in index.jobs.values() if everyone or job.tenant == run.job_name]
 
 
 def run_tags(entries: Iterable[IndexEntry], present: Mapping[str, str]) -> dict[str, str]:

@@ -74,7 +74,7 @@ def build_index(workspace: Workspace) -> WorkspaceIndex:
     tenants = {job.tenant for job in workspace.jobs}
     limits = {tags.tenant_slot(tenant): _tenant_limit(workspace, tenant) for tenant in tenants}
     limits |= {tags.job_slot(job.id): 1 for job in workspace.jobs}
-    for schedule in workspace.schedules:
+    for schedule in filter(lambda schedule: schedule.enabled, workspace.schedules):
         slot = tags.job_slot(schedule.job_id)
         limits[slot] = max(limits.get(slot, 1), schedule.max_concurrent_runs)
     return WorkspaceIndex(

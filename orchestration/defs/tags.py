@@ -18,6 +18,7 @@ JOB_NAME: Final = "job_name"
 CONNECTOR_TYPE: Final = "connector_type"
 FULL_REFRESH: Final = "orchestration/full_refresh"
 MAX_RUNTIME: Final = "dagster/max_runtime"
+_SHOWN_VALUES: Final = 3
 
 
 def tenant_slot(tenant: str) -> str:
@@ -42,8 +43,13 @@ def connector_type(job: Job) -> str:
 
 
 def join_values(values: Iterable[str]) -> str:
-    """Several values of one tag, each once, in order: `acme,globex`."""
-    return ",".join(dict.fromkeys(values))
+    """Several values of one tag, each once, in order: `acme,globex`, `a,b,c and 197 more`.
+
+    Bounded, since databases index tags and refuse long ones.
+    """
+    distinct = list(dict.fromkeys(values))
+    shown, rest = distinct[:_SHOWN_VALUES], len(distinct[_SHOWN_VALUES:])
+    return ",".join(shown) + (f" and {rest} more" if rest else "")
 
 
 def merge_tags(many: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -81,7 +81,9 @@ def normalise_cron(expression: str) -> str:
         )
     for part, (name, size) in zip(fields, _FIELDS, strict=True):
         _check_field(part, name, size)
+    _check_days(fields[2], fields[4])
     _check_fires(text)
+    _check_fires(" ".join([*fields[:4], "*"]))  # Dagster fails on a date that is never met
     return text
 
 
@@ -110,11 +112,27 @@ def _check_field(part: str, name: str, size: int) -> None:
             f"`{part}` in the {name} field is not standard cron",
             help="use numbers, names, `*`, lists `1,2`, ranges `1-5` and steps `*/15`",
         )
+    for first, last in re.findall(r"(\w+)-(\w+)", part):
+        if first.lower() == last.lower():
+            raise CronError(
+                f"the range `{first}-{last}` in the {name} field is one value",
+                help=f"write `{first}`; Dagster would read the range as `*`",
+            )
     for step in re.findall(r"/(\d+)", part):
         if int(step) >= size > 1:
             raise CronError(
                 f"the step `/{step}` is beyond the {name} field, which has {size} values",
                 help="for a fixed distance between runs use `interval_seconds` in place of `cron`",
+            )
+
+
+def _check_days(day: str, weekday: str) -> None:
+    """Two restricted day fields mean "either"; of a step from `*` programs do not agree on it."""
+    for stepped, other in ((day, weekday), (weekday, day)):
+        if stepped.startswith("*/") and other != "*":
+            raise CronError(
+                f"`{stepped}` in one day field beside `{other}` in the other is read in two ways",
+                help="write the days of the step as a list, or use two expressions",
             )
 
 

@@ -1,5 +1,8 @@
 """The run coordinator in a real instance, as the web server and the daemon use it."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
@@ -57,6 +60,18 @@ def instance(tmp_path):
         yield instance
 
 
+def submit_job(instance, space: Workspace, name: str, **facts) -> dict[str, str]:
+    """The tags of a run of a whole job after it was submitted, as `dagster job launch` does."""
+    definitions = build_definitions(
+        space, gate=lambda _: True, reload=lambda: space, kind_of=lambda _, name: name
+    )
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(name), remote_job_origin=ORIGIN, job_code_origin=None, **facts
+    )
+    instance.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))
+    return dict(instance.get_run_by_id(run.run_id).tags)
+
+
 def submit(instance, space: Workspace, *keys: str) -> dict[str, str]:
     """The tags of a run of these assets after it was submitted as the UI's Materialize does."""
     definitions = build_definitions(
@@ -101,6 +116,67 @@ def test_a_run_over_three_tenants_counts_against_all_three(instance, tmp_path):
     assert {key for key in tags if key.startswith(".dagster/orchestration/tenant/")} == {
         f".dagster/orchestration/tenant/{tenant}" for tenant in TENANTS
     }
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_a_run_of_a_whole_job_counts_against_its_tenant_and_each_of_its_jobs(
+    instance, tmp_path, tenant
+):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+
+    tags = submit_job(instance, space, tenant)
+
+    assert {key for key in tags if key.startswith(".dagster/orchestration/")} == {
+        f".dagster/orchestration/tenant/{tenant}",
+        *(f".dagster/orchestration/job/{tenant}/job_{n}" for n in range(5)),
+    }
+
+
+def test_a_run_of_everything_counts_against_every_tenant(instance, tmp_path):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+
+    tags = submit_job(instance, space, "__ASSET_JOB")
+
+    assert {key for key in tags if key.startswith(".dagster/orchestration/tenant/")} == {
+        f".dagster/orchestration/tenant/{tenant}" for tenant in TENANTS
+    }
+    assert tags["job_name"] == "job_0,job_1,job_2 and 2 more"
+
+
+def test_a_re_execution_is_bound_by_what_the_file_says_now(instance, tmp_path):
+    space = workspace(tmp_path, concurrency=2)
+    space = replace(
+        space, jobs=tuple(replace(job, timeout=timedelta(minutes=10)) for job in space.jobs)
+    )
+    write_index(build_index(space), tmp_path / "index.json")
+    parent = submit_job(instance, space, "acme")
+    run_id = instance.get_runs()[0].run_id
+
+    tags = submit_job(
+        instance,
+        space,
+        "acme",
+        tags={**parent, "dagster/max_runtime": "1"},
+        parent_run_id=run_id,
+        root_run_id=run_id,
+    )
+
+    assert tags["dagster/max_runtime"] == parent["dagster/max_runtime"] == str(5 * (610 + 60))
+
+
+def test_limits_that_somebody_configured_by_hand_stay_in_force(tmp_path):
+    coordinator = OrchestrationRunCoordinator(
+        index_file=tmp_path / "index.json",
+        tag_concurrency_limits=[{"key": "database", "limit": 1}],
+    )
+    write_index(build_index(workspace(tmp_path, concurrency=2)), tmp_path / "index.json")
+
+    limits = coordinator.get_run_queue_config().tag_concurrency_limits
+
+    assert limits[0] == {"key": "database", "limit": 1}
+    assert len(limits) == 1 + 3 + 15
 
 
 def test_limits_follow_the_index_without_a_restart(instance, tmp_path):

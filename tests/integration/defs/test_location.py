@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.connectors.registry import CATALOG
 from orchestration.defs.location import CodeLocation
+from orchestration.errors import UnknownJobError
 
 TENANTS = ("acme", "globex", "initech")
 
@@ -53,6 +54,30 @@ def test_a_run_worker_takes_the_command_of_its_asset_from_the_index(root):
             tenant, asset_selection={dg.AssetKey([tenant, "orders"])}
         )
         assert commands(job) == [("echo", tenant)]
+
+
+def test_a_run_worker_says_which_job_was_removed_after_its_run_was_queued(root):
+    environ = dict(os.environ)
+    load(root, environ)
+    worker = CodeLocation(root / "runner.yaml", environ, CATALOG, CATALOG.kind).repository()
+
+    with pytest.raises(UnknownJobError) as caught:
+        worker.get_maybe_subset_job_def(
+            "__ASSET_JOB", asset_selection={dg.AssetKey(["acme", "gone"])}
+        )
+
+    assert caught.value.reason == "the job of asset `acme/gone` is not in the files any more"
+
+
+def test_a_run_worker_that_loads_the_whole_leaves_the_index_alone(root):
+    environ = dict(os.environ)
+    load(root, environ)
+    index = Path(environ["ORCHESTRATE_INDEX"])
+    before = index.stat().st_mtime_ns
+
+    load(root, environ)
+
+    assert index.stat().st_mtime_ns == before
 
 
 def test_without_an_index_a_run_worker_reads_the_files(root):

@@ -65,12 +65,14 @@ def test_one_job_without_a_timeout_leaves_the_whole_run_unbounded(make_job, make
     assert "dagster/max_runtime" not in run_tags([jobs["acme/bounded"], jobs["acme/open"]], {})
 
 
-def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_schedules(
+def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_enabled_schedules(
     make_workspace,
 ):
     workspace = make_workspace()
     first, *others = workspace.schedules
-    workspace = replace(workspace, schedules=(replace(first, max_concurrent_runs=3), *others))
+    busy = replace(first, max_concurrent_runs=3)
+    off = replace(others[3], max_concurrent_runs=9, enabled=False)
+    workspace = replace(workspace, schedules=(busy, *others, off))
 
     limits = build_index(workspace).limits
 

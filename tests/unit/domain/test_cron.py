@@ -41,6 +41,11 @@ def test_a_standard_expression_is_accepted_in_its_normal_form(text, normal):
         ("0 0 31 2 *", "`0 0 31 2 *` never fires: the date does not exist"),
         ("0 0 30 feb *", "`0 0 30 feb *` never fires: the date does not exist"),
         ("0 0 31 4,6 *", "`0 0 31 4,6 *` never fires: the date does not exist"),
+        ("0 0 31 4 fri", "`0 0 31 4 *` never fires: the date does not exist"),
+        ("5-5 * * * *", "the range `5-5` in the minute field is one value"),
+        ("0 0 * * 7-7", "the range `7-7` in the day of week field is one value"),
+        ("0 0 */2 * 5", "`*/2` in one day field beside `5` in the other is read in two ways"),
+        ("0 0 13 * */2", "`*/2` in one day field beside `13` in the other is read in two ways"),
     ],
 )
 def test_what_would_not_fire_as_it_reads_is_refused(text, reason):
