@@ -20,7 +20,7 @@ from orchestration.domain.retry import decide
 from orchestration.domain.workspace import Workspace
 from orchestration.errors import OrchestrationError
 from orchestration.observability import LogRecord, job_finished, json_log_line, retry_attempt
-from orchestration.runner import Stream, prepare, run_attempt
+from orchestration.runner import Stream, job_lock, prepare, run_attempt
 
 COMPLETE_CHECK = "complete"
 
@@ -44,7 +44,9 @@ class JobExecution:
             Failure: the attempt failed and the policy does not, or it could not start.
         """
         try:
-            result = self._attempt(context)
+            # Dagster's own limits decide how many of its runs overlap: they share the lock.
+            with job_lock(self.workspace.settings.state_directory, self.job.id, shared=True):
+                result = self._attempt(context)
         except OrchestrationError as error:
             raise _not_started(self.job, error) from error
         self._retry_or_go_on(context, result)
@@ -121,6 +123,11 @@ def _complete_check(job: Job, result: AttemptResult) -> dg.AssetCheckResult:
             description = "every record was committed"
         case Outcome.PARTIAL:
             description = "some records were rejected, the rest were committed"
+            if not result.metrics:
+                description = (
+                    "the program returned 1, which stands for partial success, but wrote no"
+                    " `metrics_complete` event: an uncaught exception of Python returns 1 as well"
+                )
         case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.CANCELLED:
             raise _failure(job, result)
         case _:

@@ -14,6 +14,7 @@ from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import RetryPolicy
 from orchestration.domain.workspace import Settings, Tenant, Workspace
+from orchestration.runner import job_lock
 
 TENANTS = ("acme", "globex", "initech")
 QUICK = RetryPolicy(
@@ -228,6 +229,43 @@ def test_a_missing_variable_is_named_and_nothing_is_started(make_job, run, recor
 
     assert "`NO_SUCH_VARIABLE_HERE` (for env.TOKEN)" in failure(result)["error"]
     assert not record.exists()
+
+
+def test_a_job_that_was_started_by_hand_is_not_started_a_second_time(
+    make_job, run, record, tmp_path
+):
+    with job_lock(tmp_path / ".orchestrate", "acme/orders"):
+        result = run(make_job("acme", "orders"))
+
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    assert event.step_failure_data.user_failure_data.description.startswith(
+        "job `acme/orders` could not start: the job `acme/orders` is already running, by process "
+        f"{os.getpid()} on "
+    )
+    assert not record.exists()
+
+
+def test_runs_of_dagster_may_overlap(make_job, run, record, tmp_path):
+    with job_lock(tmp_path / ".orchestrate", "acme/orders", shared=True):
+        result = run(make_job("acme", "orders"))
+
+    assert result.success
+    assert record.read_text() == "acme/orders acme 1\n"
+
+
+def test_a_run_of_dagster_keeps_the_job_from_being_started_by_hand(make_job, run, tmp_path):
+    then = (
+        "from pathlib import Path\n"
+        "from orchestration.errors import JobAlreadyRunningError\n"
+        "from orchestration.runner import job_lock\n"
+        "try:\n"
+        f"    with job_lock(Path({str(tmp_path / '.orchestrate')!r}), 'acme/orders'): pass\n"
+        "except JobAlreadyRunningError as error:\n"
+        "    sys.exit(f'refused: {error.reason}')"
+    )
+    result = run(make_job("acme", "orders", then=then))
+
+    assert f"by process {os.getpid()} on " in str(materialization(result)["stderr"])
 
 
 def test_a_secret_of_the_environment_is_in_no_event_of_the_run(make_job, run, instance, record):
