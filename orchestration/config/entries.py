@@ -38,23 +38,24 @@ class Entry:
 
 def read_entries(
     document: Document, raw: Sequence[JsonValue], finder: JobFinder
-) -> tuple[tuple[Entry, ...], frozenset[str]]:
-    """The entries that are right, and the names of the others as far as they can be read.
+) -> tuple[tuple[Entry, ...], dict[str, Place]]:
+    """The entries that are right, and the places of the others by name, if that can be read.
 
     Entries whose job file `finder` does not want are passed over.
     """
     entries: list[Entry] = []
-    broken: set[str] = set()
+    broken: dict[str, Place] = {}
     for index, value in enumerate(raw):
         if not finder.is_wanted(_text(value, "config")):
             continue
-        entry = _read_entry(document, (*_SCHEDULES, index), value, finder)
-        if entry is None:
-            broken.add(_text(value, "name"))
-        else:
+        place: Place = (*_SCHEDULES, index)
+        entry = _read_entry(document, place, value, finder)
+        if entry is not None:
             entries.append(entry)
+        elif name := _text(value, "name"):
+            broken.setdefault(name, place)
     twice = check_unique(document, "schedule", {e.place: e.fields.name for e in entries})
-    return tuple(entry for entry in entries if entry.place not in twice), frozenset(broken - {""})
+    return tuple(entry for entry in entries if entry.place not in twice), broken
 
 
 def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> set[Place]:

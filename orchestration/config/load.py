@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from orchestration.config.catalog import ConnectorCatalog
-    from orchestration.config.document import Document
     from orchestration.config.files import Files
     from orchestration.config.last_good import LastGood
 
@@ -93,7 +92,7 @@ class _Loader:
     def _job_paths(self, runner: RunnerResult) -> dict[str, bool]:
         """All job files: those below `jobs/`, then those that only schedules name."""
         found = self._finder.found
-        named = dict.fromkeys((entry.path for _, entry in runner.entries), True)
+        named = dict.fromkeys((entry.path for entry in runner.content.entries), True)
         return {**found, **{path: True for path in named if path not in found}}
 
     def _settle_names(self, results: list[JobResult]) -> tuple[BrokenJob, ...]:
@@ -137,7 +136,8 @@ class _Loader:
 
     def _link(self, runner: RunnerResult, results: Mapping[str, JobResult]) -> Iterator[Schedule]:
         """The schedules whose jobs can run."""
-        for document, entry in runner.entries:
+        document = runner.source
+        for entry in runner.content.entries:
             fields = entry.fields
             result = results[entry.path]
             if result.job:
@@ -175,15 +175,11 @@ class _Loader:
         """Remember the files that loaded well; of the others, what was remembered before."""
         if self._last_good is None:
             return
-        content = runner.content
-        is_good = runner.document.complete and content.is_sound and not content.broken_entries
-        files = {runner.document: is_good and not runner.document.has_errors}
-        files |= {r.document: bool(r.job and not r.job.stale) for r in results}
-        texts = {
-            document.file: text
-            for document, loaded in files.items()
-            if (text := self._text(document, loaded=loaded)) is not None
-        }
+        texts = dict(runner.texts)
+        for result in results:
+            text = self._text(result)
+            if text is not None:
+                texts[result.document.file] = text
         try:
             self._last_good.write(texts)
         except OSError as error:
@@ -191,7 +187,7 @@ class _Loader:
             path = f"`{self._last_good.path}`"
             runner.document.report(workspace_rules.NOT_KEPT, reason=reason, path=path)
 
-    def _text(self, document: Document, *, loaded: bool) -> str | None:
-        if loaded or self._last_good is None:
-            return document.content.decode()
-        return self._last_good.read(document.file)
+    def _text(self, result: JobResult) -> str | None:
+        if (result.job and not result.job.stale) or self._last_good is None:
+            return result.document.content.decode()
+        return self._last_good.read(result.document.file)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from orchestration.config import jobs, runner_settings, workspace_rules, yaml_rules
 from orchestration.config.document import Document
 from orchestration.config.parse import parse
+from orchestration.config.spares import Version, fill_gaps, render_spares, spares_name
 from orchestration.config.words import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from orchestration.config.entries import Entry
     from orchestration.config.finder import JobFinder
     from orchestration.config.jobs import JobContext
     from orchestration.config.last_good import LastGood
@@ -34,13 +34,14 @@ class JobResult:
 
 @dataclass(slots=True, eq=False)
 class RunnerResult:
-    """What came of runner.yaml. Beside each schedule entry is the document that it stands in,
-    which is not `document` where the last good version serves.
+    """What came of runner.yaml. `source` is the document that `content` was read from, which is not
+    `document` where the last good version serves. `texts` are to be kept, by their names.
     """
 
     document: Document
     content: RunnerContent
-    entries: list[tuple[Document, Entry]]
+    source: Document
+    texts: Mapping[str, str]
 
 
 class FileReader:
@@ -69,7 +70,7 @@ class FileReader:
     ) -> Job | None:
         """The job as it was when its file last loaded well, if `accept` agrees; says so then."""
         try:
-            old = self._open_last_good(document)
+            old = self._open_last_good(document.file)
             job = jobs.read_job(old, path, self._context) if old else None
         except Exception:  # noqa: BLE001 - as above; the present file has its problems already
             return None
@@ -91,7 +92,8 @@ class FileReader:
             return self._fall_back(document, content)
         except Exception as error:  # noqa: BLE001 - as above
             document = self._fault(path, error)
-            return RunnerResult(document, self._read_content(document), [])
+            content, texts = self._read_content(document), self._kept_texts(document.file)
+            return RunnerResult(document, content, document, texts)
 
     def is_unchanged(self, document: Document) -> bool:
         """Whether the file is as it was when it last loaded well."""
@@ -103,23 +105,46 @@ class FileReader:
         return runner_settings.read_runner(document, self._layout, environ, self._finder)
 
     def _fall_back(self, document: Document, content: RunnerContent) -> RunnerResult:
-        """Let the last good version serve for what is broken: all of it, or single schedules."""
-        result = RunnerResult(document, content, [(document, entry) for entry in content.entries])
+        """Let last good versions serve for what is broken: all of the file, or single schedules."""
         if content.is_sound and not content.broken_entries:
-            return result
-        old_document = self._open_last_good(document)
-        if old_document is None:
-            return result
-        old = self._read_content(old_document)
-        if not content.is_sound:
-            document.report(workspace_rules.LAST_GOOD_IN_FORCE, what="runner.yaml")
-            return RunnerResult(document, old, [(old_document, entry) for entry in old.entries])
-        for entry in old.entries:
-            if entry.fields.name in content.broken_entries:
+            return RunnerResult(document, content, document, {document.file: _text(document)})
+        old = self._read_version(document.file)
+        spares = self._read_version(spares_name(document.file))
+        if content.is_sound or old is None:
+            return self._fill_gaps(document, content, old, spares)
+        document.report(workspace_rules.LAST_GOOD_IN_FORCE, what="runner.yaml")
+        entries = fill_gaps(old.content, [spares] if spares else [])
+        content = replace(old.content, entries=entries)
+        return RunnerResult(document, content, old.document, self._kept_texts(document.file))
+
+    def _fill_gaps(
+        self,
+        document: Document,
+        content: RunnerContent,
+        old: Version | None,
+        spares: Version | None,
+    ) -> RunnerResult:
+        entries = fill_gaps(content, [version for version in (old, spares) if version])
+        present = {entry.fields.name for entry in content.entries}
+        for entry in entries:
+            if entry.fields.name not in present:
                 what = f"the schedule `{show(entry.fields.name)}`"
                 document.report(workspace_rules.LAST_GOOD_IN_FORCE, what=what)
-                result.entries.append((old_document, entry))
-        return result
+        texts = {document.file: _text(document)} if content.is_sound else {}
+        kept = render_spares(content.broken_entries.keys() - present, old, spares)
+        if kept:
+            texts[spares_name(document.file)] = kept
+        return RunnerResult(document, replace(content, entries=entries), document, texts)
+
+    def _kept_texts(self, file: str) -> dict[str, str]:
+        if self._last_good is None:
+            return {}
+        names = (file, spares_name(file))
+        return {name: text for name in names if (text := self._last_good.read(name)) is not None}
+
+    def _read_version(self, name: str) -> Version | None:
+        document = self._open_last_good(name)
+        return Version(document, self._read_content(document)) if document else None
 
     def _open(self, path: str, what: str, *, linked: bool) -> Document:
         file = self._layout.display(path)
@@ -135,11 +160,9 @@ class FileReader:
             return document
         return parse(content, file=file, what=what)
 
-    def _open_last_good(self, document: Document) -> Document | None:
-        text = self._last_good.read(document.file) if self._last_good else None
-        if text is None:
-            return None
-        return parse(text.encode(errors="replace"), file=document.file)
+    def _open_last_good(self, name: str) -> Document | None:
+        text = self._last_good.read(name) if self._last_good else None
+        return parse(text.encode(errors="replace"), file=name) if text is not None else None
 
     def _fault(self, path: str, error: Exception) -> Document:
         """A document whose problem is a fault of this program.
@@ -151,3 +174,7 @@ class FileReader:
         document = Document(file=self._layout.display(path))
         document.report(yaml_rules.OUR_BUG, reason=f"{type(error).__name__} in {where}")
         return document
+
+
+def _text(document: Document) -> str:
+    return document.content.decode()

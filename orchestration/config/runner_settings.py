@@ -37,14 +37,14 @@ _STATE_DIRECTORY = ".orchestrate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerContent:
-    """What runner.yaml says. `broken_entries` are the names of entries that are left out for their
-    errors, as far as they can be read. `is_sound` says that nothing but entries is broken.
+    """What runner.yaml says. `broken_entries` are the places of the entries that are left out for
+    their errors, by name where it can be read. `is_sound` says that nothing but entries is broken.
     """
 
     settings: Settings
     tenants: Mapping[str, Tenant] = field(default_factory=dict[str, Tenant])
     entries: tuple[Entry, ...] = ()
-    broken_entries: frozenset[str] = frozenset()
+    broken_entries: Mapping[str, Place] = field(default_factory=dict[str, "Place"])
     is_sound: bool = False
 
 

@@ -268,11 +268,75 @@ def test_a_broken_schedule_costs_only_itself_and_nothing_if_it_was_right_before(
     assert [schedule.name for schedule in workspace.schedules] == ["users", "reports"]
 
     workspace = load(files, last_good=kept({"runner.yaml": RUNNER}))
-    assert [schedule.name for schedule in workspace.schedules] == ["users", "reports", "orders"]
-    assert workspace.schedules[2].trigger == CronTrigger(
+    assert [schedule.name for schedule in workspace.schedules] == ["orders", "users", "reports"]
+    assert workspace.schedules[0].trigger == CronTrigger(
         expressions=("0 0 * * *",), timezone="Europe/Berlin"
     )
+    assert workspace.schedules[0].location == Location(file="runner.yaml", line=4, column=9)
     assert len(errors(workspace)) == 1
+
+
+def entry(name, cron="@daily", file="jobs/acme/orders.yaml"):
+    return f"      - {{name: {name}, config: {file}, cron: '{cron}'}}\n"
+
+
+def runner_of(*entries, more="  tenants:\n    acme: {concurrency: 5}\n"):
+    return f"runner:\n  orchestrator:\n    schedules:\n{''.join(entries)}{more}"
+
+
+def crons(workspace):
+    return {schedule.name: schedule.trigger.expressions[0] for schedule in workspace.schedules}
+
+
+def test_what_worked_is_not_lost_while_several_errors_come_and_go(load, kept):
+    store = kept()
+    good = entry("s1", "0 1 * * *"), entry("s2", "0 2 * * *"), entry("s3", "0 3 * * *")
+    served = {"s1": "0 1 * * *", "s2": "0 2 * * *", "s3": "0 3 * * *"}
+
+    def served_now(*entries, **more):
+        workspace = load({"runner.yaml": runner_of(*entries, **more), **FILES}, last_good=store)
+        return crons(workspace), [p.message for p in workspace.problems if p.code == "ORC208"]
+
+    part = "until the errors are corrected, the last good version of {} stays in force".format
+    bad = entry("s1", "nonsense")
+    wrong = "  tenants:\n    acme: {concurency: 5}\n"
+    assert served_now(good[0]) == ({"s1": "0 1 * * *"}, [])
+    assert served_now(bad, good[1]) == (
+        {"s1": "0 1 * * *", "s2": "0 2 * * *"},
+        [part("the schedule `s1`")],
+    )
+    assert served_now(bad, good[1], good[2]) == (served, [part("the schedule `s1`")])
+    for _ in range(2):
+        assert served_now(bad, good[1], more=wrong) == (served, [part("runner.yaml")])
+    assert served_now(bad, entry("s2", "broken"), good[2]) == (
+        served,
+        [part("the schedule `s1`"), part("the schedule `s2`")],
+    )
+    assert served_now(entry("s1", "0 9 * * *"), good[2]) == (
+        {"s1": "0 9 * * *", "s3": "0 3 * * *"},
+        [],
+    )
+    assert set(store.texts) == {"runner.yaml", *FILES}
+
+
+def test_a_last_good_schedule_keeps_its_place_and_never_doubles_a_good_one(load, kept):
+    store = kept()
+    good = [entry(name) for name in ("a", "b", "c")]
+    load({"runner.yaml": runner_of(*good), **FILES}, last_good=store)
+    broken = [good[0], entry("b", "x"), good[2], entry("a", "x")]
+    workspace = load({"runner.yaml": runner_of(*broken), **FILES}, last_good=store)
+    assert list(crons(workspace)) == ["a", "b", "c"]
+    assert [schedule.location.line for schedule in workspace.schedules] == [4, 5, 6]
+
+
+def test_a_last_good_schedule_serves_again_when_its_job_file_is_back(load, kept):
+    store = kept()
+    load({"runner.yaml": runner_of(entry("a")), **FILES}, last_good=store)
+    broken = {"runner.yaml": runner_of(entry("a", "x")), **FILES}
+    load(broken, last_good=store)
+    without = {name: text for name, text in broken.items() if "orders" not in name}
+    assert crons(load(without, last_good=store)) == {}
+    assert crons(load(broken, last_good=store)) == {"a": "0 0 * * *"}
 
 
 class Exploding:
