@@ -159,7 +159,7 @@ def _run(order: Order, *, retry: bool, as_json: bool) -> int:
         narrator.cancelled(order.job.id, stopped)
         return 128 + stopped.signum
     narrator.end(order.job.id, result)
-    return exit_code_of(result.outcome, result.signal)
+    return exit_code_of(result)
 
 
 def _write_plan(order: Order, *, as_json: bool) -> None:

@@ -13,7 +13,8 @@ from orchestration.domain.events import JsonValue, TableReport
 EXIT_SUCCEEDED = 0
 EXIT_PARTIAL = 1
 EXIT_FAILED = 2
-_STOPPED_CODES = {128 + SIGINT, 128 + SIGTERM}
+_INTERRUPTED = 128 + SIGINT
+_TERMINATED = 128 + SIGTERM
 
 
 class Outcome(StrEnum):
@@ -54,23 +55,10 @@ def classify(ending: Ending) -> Outcome:
             return Outcome.SUCCEEDED
         case 1:
             return Outcome.PARTIAL
-        case code if code in _STOPPED_CODES:
+        case code if code in (_INTERRUPTED, _TERMINATED):
             return Outcome.CANCELLED
         case _:
             return Outcome.FAILED
-
-
-def exit_code_of(outcome: Outcome, signal: int | None = None) -> int:
-    """The code with which `orchestrate run` exits: 0, 1, 2, 130 (SIGINT) or 143."""
-    match outcome:
-        case Outcome.SUCCEEDED:
-            return EXIT_SUCCEEDED
-        case Outcome.PARTIAL:
-            return EXIT_PARTIAL
-        case Outcome.FAILED | Outcome.TIMED_OUT:
-            return EXIT_FAILED
-        case Outcome.CANCELLED:
-            return 130 if signal == SIGINT else 143
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +98,20 @@ class AttemptResult:
         if self.signal is not None:
             return f"killed by {_signal_name(self.signal)}"
         return f"exit code {self.exit_code}"
+
+
+def exit_code_of(result: AttemptResult) -> int:
+    """The code with which `orchestrate run` exits: 0, 1, 2, 130 (SIGINT) or 143."""
+    match result.outcome:
+        case Outcome.SUCCEEDED:
+            return EXIT_SUCCEEDED
+        case Outcome.PARTIAL:
+            return EXIT_PARTIAL
+        case Outcome.FAILED | Outcome.TIMED_OUT:
+            return EXIT_FAILED
+        case Outcome.CANCELLED:
+            interrupted = result.signal == SIGINT or result.exit_code == _INTERRUPTED
+            return _INTERRUPTED if interrupted else _TERMINATED
 
 
 def _signal_name(number: int) -> str:

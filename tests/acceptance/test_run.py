@@ -34,6 +34,8 @@ def test_each_job_runs_its_own_command_for_its_own_tenant(workspace):
         ("exit 2", 2, "failed"),
         ("exit 77", 2, "failed"),
         ("kill -KILL $$", 2, "failed"),
+        ("exit 130", 130, "cancelled"),
+        ("exit 143", 143, "cancelled"),
         ("kill -INT $$", 130, "cancelled"),
         ("kill -TERM $$", 143, "cancelled"),
     ],

@@ -60,20 +60,23 @@ def test_a_process_that_outlived_sigkill_failed():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "signal", "code"),
+    ("result", "code"),
     [
-        (Outcome.SUCCEEDED, None, 0),
-        (Outcome.PARTIAL, None, 1),
-        (Outcome.FAILED, None, 2),
-        (Outcome.FAILED, SIGKILL, 2),
-        (Outcome.TIMED_OUT, SIGTERM, 2),
-        (Outcome.CANCELLED, SIGINT, 130),
-        (Outcome.CANCELLED, SIGTERM, 143),
-        (Outcome.CANCELLED, None, 143),
+        (make_result(outcome=Outcome.SUCCEEDED, exit_code=0), 0),
+        (make_result(outcome=Outcome.PARTIAL, exit_code=1), 1),
+        (make_result(outcome=Outcome.FAILED, exit_code=77), 2),
+        (make_result(outcome=Outcome.FAILED, signal=SIGKILL), 2),
+        (make_result(outcome=Outcome.TIMED_OUT, signal=SIGTERM), 2),
+        (make_result(outcome=Outcome.TIMED_OUT, exit_code=130), 2),
+        (make_result(outcome=Outcome.CANCELLED, signal=SIGINT), 130),
+        (make_result(outcome=Outcome.CANCELLED, exit_code=130), 130),
+        (make_result(outcome=Outcome.CANCELLED, signal=SIGTERM), 143),
+        (make_result(outcome=Outcome.CANCELLED, exit_code=143), 143),
+        (make_result(outcome=Outcome.CANCELLED, exit_code=0), 143),
     ],
 )
-def test_the_exit_code_of_run_follows_the_outcome(outcome: Outcome, signal, code: int):
-    assert exit_code_of(outcome, signal) == code
+def test_the_exit_code_of_run_follows_the_result(result: AttemptResult, code: int):
+    assert exit_code_of(result) == code
 
 
 @pytest.mark.parametrize(
