@@ -100,7 +100,7 @@ class _Loader:
 
         A copy that somebody forgot to rename does not push the original out, see `_rank`.
         """
-        registry = Registry()
+        registry = Registry(self._layout.display(self._runner_path))
         for result in sorted(results, key=self._rank):
             clash = registry.find_clash(result.job) if result.job else None
             if clash:

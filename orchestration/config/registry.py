@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from orchestration.config import workspace_rules
-from orchestration.domain.job import make_asset_key
+from orchestration.domain.job import RUNNER_FAULT_KEY, make_asset_key
 
 if TYPE_CHECKING:
     from orchestration.config.document import Document
@@ -38,10 +38,14 @@ class _Owner:
 
 
 class Registry:
-    """Takes jobs one after the other; the first to claim a name has it."""
+    """Takes jobs one after the other; the first to claim a name has it.
 
-    def __init__(self) -> None:
-        self._owners: dict[str, _Owner] = {}
+    The asset that shows the errors of `runner_file` was there before all jobs.
+    """
+
+    def __init__(self, runner_file: str) -> None:
+        fault = _Owner("/".join(RUNNER_FAULT_KEY), runner_file)
+        self._owners = {_fold_key(RUNNER_FAULT_KEY): fault}
 
     def find_clash(self, job: Job) -> Clash | None:
         """What keeps a job from being taken; None if nothing does."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from orchestration.defs.metadata import code_reference, fence
+from orchestration.domain.job import RUNNER_FAULT_KEY
 from orchestration.domain.problem import Location, Problem, format_problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 CONFIG_CHECK = "config_valid"
 SENSOR_NAME = "config_problems"
-_RUNNER_KEY = ("config", "runner_yaml")
 _SENSOR_SECONDS = 30
 
 Reload = Callable[[], "Workspace"]
@@ -156,8 +156,8 @@ def _runner_fault(workspace: Workspace) -> tuple[Fault, ...]:
         return ()
     return (
         Fault(
-            key=_RUNNER_KEY,
-            group="config",
+            key=RUNNER_FAULT_KEY,
+            group=RUNNER_FAULT_KEY[0],
             state="Some of `runner.yaml` is not in force until it is mended.",
             location=problems[0].location,
             problems=problems,

@@ -12,6 +12,9 @@ from orchestration.domain.events import JsonValue
 from orchestration.domain.problem import Location, Problem
 from orchestration.domain.retry import NO_RETRIES, RetryPolicy
 
+RUNNER_FAULT_KEY = ("config", "runner_yaml")
+"""The asset key under which errors of `runner.yaml` are shown. No job may have it."""
+
 
 class JobKind(StrEnum):
     """What does the work: a program of the user's, or the built-in connector runtime."""

@@ -162,6 +162,24 @@ def test_placeholders_never_share_a_name(load):
     assert commands(workspace) == ALL
 
 
+def test_no_job_takes_the_asset_that_shows_the_errors_of_the_runner_file(load):
+    folder = {"jobs/config/runner_yaml.yaml": "command: [python, x.py]\n"}
+    case = {"jobs/CONFIG/runner_yaml.yaml": "asset: runner_yaml\ncommand: [python, y.py]\n"}
+    workspace = load({**FILES, **folder, **case})
+    assert [job.asset_key for job in workspace.broken_jobs] == [
+        ("CONFIG", "runner_yaml__2"),
+        ("config", "runner_yaml__3"),
+    ]
+    assert [(p.code, p.message) for p in workspace.problems] == [
+        (
+            "ORC207",
+            "`CONFIG/runner_yaml` clashes with `config/runner_yaml` in `runner.yaml`",
+        ),
+        ("ORC108", "`config` cannot be a tenant: Dagster reserves this word"),
+    ]
+    assert commands(workspace) == ALL
+
+
 def test_a_forgotten_rename_does_not_push_out_the_job_of_the_folders_own_tenant(load):
     copy = "tenant_id: globex\nname: users\ncommand: [python, other.py]\n"
     workspace = load({**FILES, "jobs/acme/a.yaml": copy})
