@@ -47,7 +47,9 @@ class Masker:
         return self.mask(text[:cut]), text[cut:]
 
     def mask_json(self, value: JsonValue) -> JsonValue:
-        """`value` with each string in it masked, keys too; numbers stay as they are."""
+        """`value` with each string in it masked, keys too; a number whose text is a secret becomes
+        the text `***`.
+        """
         match value:
             case str():
                 return self.mask(value)
@@ -55,8 +57,10 @@ class Masker:
                 return [self.mask_json(item) for item in value]
             case dict():
                 return {self.mask(key): self.mask_json(item) for key, item in value.items()}
-            case _:
+            case bool() | None:
                 return value
+            case int() | float():
+                return MASK if json.dumps(value) in self._forms else value
 
 
 def _forms(secret: str) -> Iterator[str]:

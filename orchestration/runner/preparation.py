@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.domain.job import CommandTask, ConnectorTask
 from orchestration.errors import MissingVariableError, NoFullRefreshError
-from orchestration.runner.resolve import Resolver, inherited
+from orchestration.runner.resolve import Resolver, inherited, proxy_passwords
 from orchestration.runner.spec import ProcessSpec
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def prepare(
     """The process of attempt `attempt` (from 1) of the job; creates the folder of its checkpoint.
 
     `overrides` count before everything that the files and `environ` say, and become part of the
-    environment of the process. What a reference takes from `overrides` or `environ` is a secret.
+    environment of the process. They are secrets, as is what a reference takes from `environ`, and
+    the password in the URL of a proxy.
 
     Raises:
         NoFullRefreshError: `full_refresh` for a command job.
@@ -63,14 +64,15 @@ def prepare(
     if resolver.missing:
         raise _missing(job, resolver)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    whole = {**inherited(environ), **resolver.declared, **identity, **overrides}
     return ProcessSpec(
         argv=argv,
         working_directory=job.task.working_directory,
-        environ={**inherited(environ), **resolver.declared, **identity, **overrides},
+        environ=whole,
         stdin=None if order is None else json.dumps(order).encode(),
         timeout=job.timeout,
         grace_period=job.grace_period,
-        secrets=resolver.secrets,
+        secrets=tuple(dict.fromkeys((*resolver.secrets, *proxy_passwords(whole)))),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from orchestration.domain.references import references, substitute
 from orchestration.runner.mask import SHORTEST_SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestration.domain.events import JsonValue
 
@@ -36,13 +37,22 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def proxy_passwords(environ: Mapping[str, str]) -> Iterator[str]:
+    """The passwords in the proxy URLs of `environ`, as they stand there and decoded."""
+    for name, value in environ.items():
+        if name.lower() in _PROXIES:
+            userinfo = value.rpartition("://")[2].rpartition("@")[0]
+            password = userinfo.partition(":")[2]
+            yield from (text for text in (password, unquote(password)) if _is_long(text))
+
+
 class Resolver:
     """Resolves references, and keeps what came from outside the files and what is missing.
 
     A name is looked up in `overrides`, then in what was declared (the latest first), then in
-    `environ`. Values from `overrides` and `environ` are secrets, but for the plain ones of the
-    inherited variables such as `HOME`. `missing` maps each name without value to the places that
-    need it.
+    `environ`. All values of `overrides` are secrets, and those that are taken from `environ`, but
+    for the plain ones of the inherited variables such as `HOME`. `missing` maps each name without
+    value to the places that need it.
     """
 
     def __init__(self, *, environ: Mapping[str, str], overrides: Mapping[str, str]) -> None:
@@ -50,11 +60,11 @@ class Resolver:
         self._overrides = overrides
         self.declared: dict[str, str] = {}
         self.missing: dict[str, list[str]] = {}
-        self._secrets: dict[str, None] = {}
+        self._secrets = {value: None for value in overrides.values() if _is_long(value)}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values from outside that were used so far, each once."""
+        """The values from outside, each once; those of `environ` if they were used so far."""
         return tuple(self._secrets)
 
     def declare(self, env: Mapping[str, str], place: str) -> None:
@@ -92,8 +102,11 @@ class Resolver:
 
     def _take(self, name: str) -> str | None:
         value = self._find(name)
-        is_ours = name in self.declared and name not in self._overrides
         is_public = name in _PUBLIC or name.startswith("LC_")
-        if value is not None and not is_ours and not is_public and len(value) >= SHORTEST_SECRET:
+        if value is not None and name not in self.declared and not is_public and _is_long(value):
             self._secrets[value] = None
         return value
+
+
+def _is_long(value: str) -> bool:
+    return len(value) >= SHORTEST_SECRET

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,23 @@ def test_a_variable_of_the_command_line_counts_before_all_others(workspace):
         "acme acme hello you\n",
         "acme acme bye\n",
     )
+
+
+def test_values_of_the_command_line_and_of_a_proxy_are_shown_nowhere(workspace):
+    event = '{"event_type": "metrics_api", "pin": %s}\\n'
+    script = 'echo $TOKEN $https_proxy; printf "$EVENT" $PIN'
+    workspace.write_job("acme", script, more=f"env: {{EVENT: '{event}'}}\n")
+
+    done = workspace.run(
+        *("run", "acme/orders", "--log-format", "json", "--env", "TOKEN=hunter22"),
+        *("--env", "PIN=48213"),
+        https_proxy="http://ada:s3cr3t@proxy:3128",
+    )
+    lines = [json.loads(line) for line in done.out.splitlines()]
+
+    assert (done.code, lines[1]["text"]) == (0, "*** http://ada:***@proxy:3128")
+    assert (lines[2]["event_type"], lines[2]["pin"]) == ("metrics_api", "***")
+    assert not {"hunter22", "s3cr3t", "48213"} & set(re.findall(r"\w+", done.out + done.err))
 
 
 def test_a_dry_run_starts_nothing_and_shows_no_secret(workspace):

@@ -80,7 +80,7 @@ for event in (
     result = attempt.run_python(code, SECRET, secrets=(SECRET, "12345678"))
     assert attempt.events == [
         ConnectorEvent(event_type="metrics_error", fields={"message": "no access with ***"}),
-        ConnectorEvent(event_type="metrics_complete", fields={"job_name": "***", "rows": 12345678}),
+        ConnectorEvent(event_type="metrics_complete", fields={"job_name": "***", "rows": "***"}),
     ]
     assert result.error_text == "no access with ***"
     assert result.metrics == {"job_name": "***", "rows": 12345678}

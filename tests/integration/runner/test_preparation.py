@@ -89,7 +89,7 @@ def test_a_command_gets_the_allow_list_its_own_variables_and_who_it_is(workspace
         stdin=None,
         timeout=timedelta(minutes=5),
         grace_period=timedelta(seconds=3),
-        secrets=("hunter2!",),
+        secrets=("override", "hunter2!"),
     )
     assert checkpoint.parent.is_dir()
     assert not checkpoint.exists()
@@ -148,6 +148,12 @@ def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, t
         " is a command job and keeps its own state\n"
         "   help: run it without; what its command remembers is for the command to forget"
     )
+
+
+def test_the_password_of_an_inherited_proxy_is_secret(workspace, tmp_path):
+    environ = {**ENVIRON, "https_proxy": "http://ada:s3cr3t@proxy:3128"}
+    spec = prepare_first(command_job(tmp_path, "extract"), workspace, environ=environ)
+    assert spec.secrets == ("s3cr3t",)
 
 
 def test_all_missing_variables_and_all_places_are_told_at_once(workspace, tmp_path):

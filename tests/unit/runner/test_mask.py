@@ -88,11 +88,20 @@ def test_without_secrets_everything_stays():
     assert Masker(()).mask_start("anything") == ("anything", "")
 
 
-def test_json_is_masked_in_texts_and_keys_but_not_in_numbers():
-    value = {"hunter2!": ["a hunter2!", 12345, True, None, 1.5], "n": {"x": "12345"}}
-    assert Masker(["hunter2!", "12345"]).mask_json(value) == {
+def test_json_is_masked_in_texts_and_keys():
+    value = {"hunter2!": ["a hunter2!", 12345, True, None, 1.5], "n": {"x": "a hunter2!"}}
+    assert Masker(["hunter2!", "True"]).mask_json(value) == {
         "***": ["a ***", 12345, True, None, 1.5],
-        "n": {"x": "***"},
+        "n": {"x": "a ***"},
+    }
+
+
+def test_a_number_of_json_is_masked_if_it_is_a_secret_as_a_whole():
+    value = {"pin": 12345, "in": [-12345, 123456, {"x": 12.25}], "text": "123456"}
+    assert Masker(["12345", "12.25"]).mask_json(value) == {
+        "pin": "***",
+        "in": [-12345, 123456, {"x": "***"}],
+        "text": "***6",
     }
 
 

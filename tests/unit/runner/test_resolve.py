@@ -1,4 +1,6 @@
-from orchestration.runner.resolve import Resolver, inherited
+import pytest
+
+from orchestration.runner.resolve import Resolver, inherited, proxy_passwords
 
 ENVIRON = {
     "PATH": "/usr/bin",
@@ -69,7 +71,30 @@ def test_values_from_outside_are_secret_and_those_of_the_files_are_not():
     resolver = make_resolver(KEY="override!")
     resolver.declare({"DSN": "pg://:${TOKEN}@db", "PLAIN": "plain text"}, "env")
     resolver.text("${DSN} ${PLAIN} ${KEY} ${TOKEN} ${UNSET:-the default} ${PIN} ${EMPTY}", "x")
-    assert resolver.secrets == ("hunter2!", "override!")
+    assert resolver.secrets == ("override!", "hunter2!")
+
+
+def test_overrides_are_secret_whether_a_reference_uses_them_or_not():
+    resolver = make_resolver(KEY="override!", HOME="/home/eve", PIN="123")
+    assert resolver.secrets == ("override!", "/home/eve")
+
+
+@pytest.mark.parametrize(
+    ("url", "passwords"),
+    [
+        ("http://ada:hunter2!@proxy:3128", ["hunter2!", "hunter2!"]),
+        ("ada:hunter2!@proxy:3128", ["hunter2!", "hunter2!"]),
+        ("http://ada:hunter%32%21@proxy:3128/", ["hunter%32%21", "hunter2!"]),
+        ("http://ada:h:unt/er@2!@proxy:3128", ["h:unt/er@2!", "h:unt/er@2!"]),
+        ("http://ada:123@proxy:3128", []),
+        ("http://ada@proxy:3128", []),
+        ("http://proxy:3128", []),
+        ("", []),
+    ],
+)
+def test_the_password_of_a_proxy_is_found(url: str, passwords: list[str]):
+    assert list(proxy_passwords({"https_proxy": url, "URL": "http://a:bcdef@g"})) == passwords
+    assert list(proxy_passwords({"ALL_PROXY": url})) == passwords
 
 
 def test_plain_variables_such_as_home_are_not_secret():
