@@ -112,7 +112,11 @@ class JobFile(InactiveJobFields):
         default="",
         description="Where the command runs, from the folder of `runner.yaml`, the default.",
     )
-    image: Text = Field(default="", description="The container image to run the command in.")
+    image: Text = Field(
+        default="",
+        description="The container image of the command: recorded for container launchers; has no "
+        "effect yet.",
+    )
     source_connector: Text = Field(
         default="", description="Where data comes from. For a command job a label."
     )

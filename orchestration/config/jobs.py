@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 WHAT = "a job file"
 _GRACE_PERIOD = timedelta(seconds=10)
 _CONNECTORS = ("source_connector", "target_connector")
-_IDLE_WITH_COMMAND = ("source", "target")
+_IDLE_WITH_COMMAND = ("source", "target", "image")
 _IDLE_WITH_CONNECTORS = ("image", "working_directory")
 
 

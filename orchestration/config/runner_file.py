@@ -13,7 +13,6 @@ from orchestration.config.fields import (
     FileModel,
     Flag,
     FreeMap,
-    Seconds,
     Text,
     TextMap,
     WholeSeconds,
@@ -74,14 +73,6 @@ class TenantEntry(FileModel):
     )
 
 
-class RetrySettings(FileModel):
-    """How waits between attempts are spent."""
-
-    in_run_seconds: Seconds = Field(
-        default=60, description="A longer wait gives its run slot back."
-    )
-
-
 class ServiceEntry(FileModel):
     """A helper process that `orchestrate dev` starts."""
 
@@ -119,7 +110,6 @@ class Runner(InactiveRunnerFields):
     tenants: dict[str, TenantEntry | None] | None = Field(
         default=None, description="Settings of single tenants, by their names."
     )
-    retry: RetrySettings | None = Field(default=None, description="How waits are spent.")
     state_directory: Text = Field(
         default=".orchestrate",
         description="Where state is kept, from the folder of `runner.yaml`.",

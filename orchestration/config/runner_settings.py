@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,12 +103,10 @@ def _take_schedules(
 
 def _read_settings(document: Document, runner: Runner, layout: Layout) -> Settings:
     orchestrator = runner.orchestrator
-    retry = runner.retry
     return Settings(
         state_directory=Path(layout.resolve(runner.state_directory)),
         concurrency_per_tenant=orchestrator.concurrency_per_tenant if orchestrator else 1,
         max_concurrent_runs=(orchestrator.max_concurrent_runs or None) if orchestrator else None,
-        in_run_retry_limit=timedelta(seconds=retry.in_run_seconds if retry else 60),
         dev_services=_read_services(document, runner, layout),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from orchestration.domain.job import BrokenJob, Job
@@ -40,13 +39,12 @@ class Settings:
     """The settings of `runner.yaml` beside schedules and tenants.
 
     `max_concurrent_runs` limits all runs of the instance; None leaves Dagster's default.
-    A wait above `in_run_retry_limit` does not hold a run slot. `state_directory` is absolute.
+    `state_directory` is absolute.
     """
 
     state_directory: Path
     concurrency_per_tenant: int = 1
     max_concurrent_runs: int | None = None
-    in_run_retry_limit: timedelta = timedelta(seconds=60)
     dev_services: tuple[DevService, ...] = ()
 
 

@@ -33,7 +33,6 @@ runner:
     concurrency_per_tenant: 1
   tenants:
     acme: {concurrency: 3, env: {REGION: "eu"}}
-  retry: {in_run_seconds: 30}
 """
 JOBS = {
     "jobs/acme/orders.yaml": b"""\

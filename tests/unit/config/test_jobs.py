@@ -76,6 +76,15 @@ def test_a_command_job_has_everything_that_its_file_says(load):
     assert job.asset_key == ("acme", "warehouse", "orders")
 
 
+def test_the_image_of_a_command_is_recorded_and_said_to_have_no_effect(load):
+    text = "command: [x]\nimage: python:3.12\nfinops: {}\n"
+    workspace = load({"jobs/acme/orders.yaml": text})
+    assert workspace.jobs[0].task.image == "python:3.12"
+    assert [(p.code, p.message) for p in workspace.problems] == [
+        ("ORC501", "accepted, and without effect in this version: `image`, `finops`")
+    ]
+
+
 def test_a_command_is_all_that_a_job_needs(load):
     assert load_job(load, "command: [./load]\n") == Job(
         tenant="acme",

@@ -31,7 +31,6 @@ runner:
   tenants:
     acme: {concurrency: 5, env: {REGION: "${REGION}"}}
     globex:
-  retry: {in_run_seconds: 0.5}
   state_directory: ../state
   dev:
     services: [{name: rest, command: [python, "${SERVER}"], working_directory: jobs}]
@@ -86,7 +85,6 @@ def test_a_workspace_has_the_jobs_schedules_and_settings_of_its_files(load, tmp_
         state_directory=root.parent / "state",
         concurrency_per_tenant=2,
         max_concurrent_runs=10,
-        in_run_retry_limit=timedelta(seconds=0.5),
         dev_services=(
             DevService(
                 name="rest", command=("python", "${SERVER}"), working_directory=root / "jobs"
@@ -258,11 +256,11 @@ def test_a_broken_runner_stays_as_it_was(load, kept, old, new):
 
 
 def test_a_broken_runner_without_a_past_loads_what_is_right(load):
-    runner = RUNNER.replace("  retry: {in_run", "  retry: {inrun")
+    runner = RUNNER.replace("  tenants:", "  retry: {in_run_seconds: 60}\n  tenants:")
     workspace = load({"runner.yaml": runner, **FILES})
     assert [schedule.name for schedule in workspace.schedules] == ["orders", "users", "reports"]
     assert workspace.settings.max_concurrent_runs == 10
-    assert errors(workspace) == [("ORC104", "runner.yaml:20:11")]
+    assert errors(workspace) == [("ORC104", "runner.yaml:17:3")]
 
 
 @pytest.mark.parametrize(

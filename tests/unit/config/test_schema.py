@@ -60,7 +60,7 @@ def test_good_runners_pass(text):
     [
         ("a: 1", ["", ""]),
         ("runner: {orchestrator: {schedules: [{name: a}]}}", ["runner/orchestrator"]),
-        ("runner: {mode: x, retry: {in_run_seconds: -1}}", ["runner/mode", "runner/retry"]),
+        ("runner: {mode: x, dev: {services: 5}}", ["runner/dev", "runner/mode"]),
     ],
 )
 def test_bad_runners_are_marked(text, places):
