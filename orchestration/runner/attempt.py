@@ -52,6 +52,8 @@ def run_attempt(
         CommandNotFoundError: the program or the working directory does not exist or may not be
             used.
     """
+    if spec.checkpoint:
+        spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     started_at, started = datetime.now(UTC), time.monotonic()
     masker = Masker(spec.secrets)
     transcript = Transcript(masker, on_output=on_output, on_event=on_event)

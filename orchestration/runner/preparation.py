@@ -33,7 +33,7 @@ def prepare(
     full_refresh: bool = False,
     overrides: Mapping[str, str] = _NONE,
 ) -> ProcessSpec:
-    """The process of attempt `attempt` (from 1) of the job; creates the folder of its checkpoint.
+    """The process of attempt `attempt` (from 1) of the job; nothing is started or written yet.
 
     `overrides` count before everything that the files and `environ` say, and become part of the
     environment of the process. They are secrets, as is what a reference takes from `environ`, and
@@ -63,12 +63,12 @@ def prepare(
         order |= {"state_directory": str(state)}
     if resolver.missing:
         raise _missing(job, resolver)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     whole = {**inherited(environ), **resolver.declared, **identity, **overrides}
     return ProcessSpec(
         argv=argv,
         working_directory=job.task.working_directory,
         environ=whole,
+        checkpoint=checkpoint,
         stdin=None if order is None else json.dumps(order).encode(),
         timeout=job.timeout,
         grace_period=job.grace_period,

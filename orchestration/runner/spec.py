@@ -16,6 +16,7 @@ class ProcessSpec:
     """A process to start, with everything resolved. Its `repr` shows no secrets.
 
     `environ` is the whole environment of the process. Without `stdin` it reads /dev/null.
+    The folder of `checkpoint` is created before it starts, the file itself is the process's affair.
     `timeout` is for the attempt; between SIGTERM and SIGKILL lies `grace_period`. The values of
     `secrets` are masked in everything that the process says.
     """
@@ -23,6 +24,7 @@ class ProcessSpec:
     argv: tuple[str, ...] = field(repr=False)
     working_directory: Path
     environ: Mapping[str, str] = field(repr=False)
+    checkpoint: Path | None = None
     stdin: bytes | None = field(default=None, repr=False)
     timeout: timedelta | None = None
     grace_period: timedelta = timedelta(seconds=10)

@@ -139,6 +139,7 @@ def test_a_dry_run_starts_nothing_and_shows_no_secret(workspace):
     )
 
     assert (done.code, done.err, said(workspace)) == (0, "", {})
+    assert not (workspace.folder / ".orchestrate").exists()
     assert "hunter22" not in done.out + as_json.out
     assert f"command       sh -c '{script}'\n" in done.out
     assert as_json.json == {

@@ -86,13 +86,13 @@ def test_a_command_gets_the_allow_list_its_own_variables_and_who_it_is(workspace
             "ORCHESTRATE_RUNNER": str(tmp_path / "runner.yaml"),
             "TRACEPARENT": "00-a-b-01",
         },
+        checkpoint=checkpoint,
         stdin=None,
         timeout=timedelta(minutes=5),
         grace_period=timedelta(seconds=3),
         secrets=("override", "hunter2!"),
     )
-    assert checkpoint.parent.is_dir()
-    assert not checkpoint.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_job_may_not_pretend_to_be_another_one(workspace, tmp_path):
