@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -9,11 +10,13 @@ import click
 
 from orchestration.cli.common import ExampleCommand, read_workspace, runner_file, runner_option
 from orchestration.cli.output import ProblemRow, problem_row, write_json, write_table, write_yaml
+from orchestration.domain.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestration.domain.job import BrokenJob, Job
+    from orchestration.domain.job import BrokenJob
+    from orchestration.domain.problem import Problem
     from orchestration.domain.schedule import Schedule
     from orchestration.domain.workspace import Workspace
 
@@ -103,7 +106,17 @@ def command(kind: str, style: str, tenant: str | None) -> None:
 def list_jobs(workspace: Workspace, tenant: str | None = None) -> Listing:
     """All jobs, healthy and broken, by id; of one tenant if it is given."""
     jobs = sorted((*workspace.jobs, *workspace.broken_jobs), key=lambda job: job.id)
-    rows = [_job_row(workspace, job) for job in jobs if tenant in (None, job.tenant)]
+    problems: defaultdict[str, list[Problem]] = defaultdict(list)
+    schedules: defaultdict[str, list[str]] = defaultdict(list)
+    for problem in workspace.problems:
+        problems[problem.location.file].append(problem)
+    for schedule in workspace.schedules:
+        schedules[schedule.job_id].append(schedule.name)
+    rows = [
+        _job_row(job, schedules=schedules[job.id], problems=problems[job.location.file])
+        for job in jobs
+        if tenant in (None, job.tenant)
+    ]
     return Listing(
         rows=rows,
         header=("job", "asset", "kind", "schedules", "file", "problems"),
@@ -143,9 +156,20 @@ def list_schedules(workspace: Workspace, tenant: str | None = None) -> Listing:
 
 def list_tenants(workspace: Workspace, tenant: str | None = None) -> Listing:
     """All tenants by name: those of runner.yaml, and those that only have jobs."""
-    jobs = (*workspace.jobs, *workspace.broken_jobs)
-    names = sorted(set(workspace.tenants) | {job.tenant for job in jobs})
-    rows = [_tenant_row(workspace, name) for name in names if tenant in (None, name)]
+    jobs = Counter(job.tenant for job in workspace.jobs)
+    broken = Counter(job.tenant for job in workspace.broken_jobs)
+    schedules = Counter(_tenant_of(schedule) for schedule in workspace.schedules)
+    rows: list[TenantRow] = [
+        {
+            "tenant": name,
+            "concurrency": _concurrency(workspace, name),
+            "jobs": jobs[name],
+            "broken_jobs": broken[name],
+            "schedules": schedules[name],
+        }
+        for name in sorted({*workspace.tenants, *jobs, *broken})
+        if tenant in (None, name)
+    ]
     return Listing(
         rows=rows,
         header=("tenant", "concurrency", "jobs", "broken jobs", "schedules"),
@@ -153,18 +177,16 @@ def list_tenants(workspace: Workspace, tenant: str | None = None) -> Listing:
     )
 
 
-def _job_row(workspace: Workspace, job: Job | BrokenJob) -> JobRow:
-    healthy = workspace.job(job.id)
-    problems = [p for p in workspace.problems if p.location.file == job.location.file]
+def _job_row(job: Job | BrokenJob, *, schedules: list[str], problems: Sequence[Problem]) -> JobRow:
     return {
         "id": job.id,
         "tenant": job.tenant,
         "asset": job.asset,
         "asset_key": list(job.asset_key),
-        "kind": str(healthy.kind) if healthy else None,
+        "kind": str(job.kind) if isinstance(job, Job) else None,
         "file": job.location.file,
         "line": job.location.line,
-        "schedules": [schedule.name for schedule in workspace.schedules_of(job.id)],
+        "schedules": schedules,
         "problems": [problem_row(problem) for problem in problems],
     }
 
@@ -172,7 +194,7 @@ def _job_row(workspace: Workspace, job: Job | BrokenJob) -> JobRow:
 def _schedule_row(schedule: Schedule) -> ScheduleRow:
     return {
         "name": schedule.name,
-        "tenant": schedule.job_id.split("/", maxsplit=1)[0],
+        "tenant": _tenant_of(schedule),
         "job": schedule.job_id,
         "trigger": schedule.trigger.description,
         "enabled": schedule.enabled,
@@ -183,16 +205,13 @@ def _schedule_row(schedule: Schedule) -> ScheduleRow:
     }
 
 
-def _tenant_row(workspace: Workspace, name: str) -> TenantRow:
+def _tenant_of(schedule: Schedule) -> str:
+    return schedule.job_id.split("/", maxsplit=1)[0]
+
+
+def _concurrency(workspace: Workspace, name: str) -> int:
     tenant = workspace.tenants.get(name)
-    limit = tenant.concurrency if tenant else workspace.settings.concurrency_per_tenant
-    return {
-        "tenant": name,
-        "concurrency": limit,
-        "jobs": sum(job.tenant == name for job in workspace.jobs),
-        "broken_jobs": sum(job.tenant == name for job in workspace.broken_jobs),
-        "schedules": sum(s.job_id.startswith(f"{name}/") for s in workspace.schedules),
-    }
+    return tenant.concurrency if tenant else workspace.settings.concurrency_per_tenant
 
 
 _LISTINGS: dict[str, Callable[[Workspace, str | None], Listing]] = {

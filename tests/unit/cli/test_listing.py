@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from orchestration.cli.listing import list_jobs, list_schedules, list_tenants
 
 WARNING = {
@@ -127,3 +131,27 @@ def test_tenants_that_only_have_jobs_are_listed_with_the_limit_that_holds_for_th
         {"tenant": "initech", "concurrency": 2, "jobs": 0, "broken_jobs": 1, "schedules": 0},
     ]
     assert listing.cells[0] == ("acme", "3", "2", "0", "1")
+
+
+class Counted(tuple):
+    """A tuple that knows how often it was gone through."""
+
+    def __new__(cls, items):
+        made = super().__new__(cls, items)
+        made.times = 0
+        return made
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("make_listing", [list_jobs, list_schedules, list_tenants])
+def test_nothing_is_gone_through_once_for_each_row(workspace, make_listing):
+    fields = ("jobs", "broken_jobs", "schedules", "problems")
+    counted = {name: Counted(getattr(workspace, name)) for name in fields}
+
+    listing = make_listing(replace(workspace, **counted))
+
+    assert listing == make_listing(workspace)
+    assert {name: items.times for name, items in counted.items() if items.times > 1} == {}
