@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -17,11 +18,13 @@ from orchestration.cli.group import cli
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 EXIT_WRONG = 2
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
+_ENV_OPTIONS = ("--env", "-e")
+_ASSIGNED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=(?!=*$)")
 
 
 def run_cli(arguments: Sequence[str], command: click.Command = cli) -> int:
@@ -62,15 +65,21 @@ def _write_crash(error: Exception, arguments: Sequence[str]) -> Path:
     )
     command = " ".join(_without_values(arguments))
     trace = "".join(traceback.format_exception(error))
+    path.touch(mode=0o600, exist_ok=False)  # a traceback may quote the files
     path.write_text(f"{head}\norchestrate {command}\n\n{trace}", encoding="utf-8")
     return path
 
 
-def _without_values(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the values of `--env NAME=value` left out, which may be secrets."""
-    return [
-        f"{argument.split('=')[0]}=..." if "=" in argument else argument for argument in arguments
-    ]
+def _without_values(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments without the values of `--env NAME=VALUE`, which may be secrets; what follows
+    `--env` without being an assignment may be one that was mistyped.
+    """
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        if before in _ENV_OPTIONS:
+            name = _ASSIGNED_NAME.match(argument)
+            yield f"{name[0]}..." if name else "..."
+        else:
+            yield f"{argument.split('=')[0]}=..." if "=" in argument else argument
 
 
 def _crash_folder() -> Path:
