@@ -46,6 +46,9 @@ run_retries:
   max_retries: 0
   retry_on_asset_or_op_failure: false
 
+# No asset has a freshness policy, and the daemon would write an event for each all the same.
+freshness: {{enabled: false}}
+
 schedules: {{use_threads: true, num_workers: 8}}
 sensors: {{use_threads: true, num_workers: 4}}
 
