@@ -22,17 +22,19 @@ def command() -> None:
     It does so by itself whenever a YAML file is saved; this is for other changes, such as a
     connector that was installed meanwhile. Problems are shown, and what is right is loaded.
     """
-    from orchestration.cli.dev.home import find_instance
+    from orchestration.cli.dev.home import find_instance, logs_folder
     from orchestration.cli.dev.reloader import describe_reload, reload
     from orchestration.cli.errors import ReloadError
     from orchestration.cli.output import styled_problem
     from orchestration.defs.code_server import CodeServer
 
     workspace = read_served_workspace(runner_file())
-    instance = find_instance(workspace.settings.state_directory)
+    state = workspace.settings.state_directory
+    instance = find_instance(state)
     for problem in workspace.problems:
         click.echo(f"{styled_problem(problem)}\n")
     failure = reload(CodeServer(socket=Path(instance.socket)))
     if failure:
-        raise ReloadError(failure, help="see the log of the code server in .orchestrate/logs")
+        log = logs_folder(state) / "code-server.log"
+        raise ReloadError(failure, help=f"see the log of the code server, {log}")
     click.echo(f"reloaded {instance.url}: {describe_reload(workspace)}")

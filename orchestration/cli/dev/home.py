@@ -38,7 +38,7 @@ class Home:
     @property
     def logs(self) -> Path:
         """The folder with one log file a process."""
-        return self.state / "logs"
+        return logs_folder(self.state)
 
     def remove_socket(self) -> None:
         """Removes the socket, and the folder that was made for it alone."""
@@ -59,6 +59,11 @@ class Instance:
     pid: int
     url: str
     socket: str
+
+
+def logs_folder(state: Path) -> Path:
+    """Where the processes of `orchestrate dev` with that state directory write their logs."""
+    return state / "logs"
 
 
 def find_home(state: Path, environ: Mapping[str, str]) -> Home:
