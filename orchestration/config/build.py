@@ -22,7 +22,7 @@ from yaml.events import (
 from orchestration.config import yaml_rules
 from orchestration.config.document import ListNode, MapNode
 from orchestration.config.scalars import read_plain
-from orchestration.config.secrets import HIDDEN, is_secret_key
+from orchestration.config.secrets import HIDDEN, is_secret_key, mask_line
 from orchestration.config.syntax import find_glued_key
 
 if TYPE_CHECKING:
@@ -220,7 +220,10 @@ class Builder:
             mapping.data[text], mapping.keys[text], mapping.nodes[text] = value, key, node
         else:
             self._report(
-                yaml_rules.DUPLICATE_KEY, key, key=text, line=str(first.start_mark.line + 1)
+                yaml_rules.DUPLICATE_KEY,
+                key,
+                key=mask_line(text),
+                line=str(first.start_mark.line + 1),
             )
 
     def _take_merged(self, frame: _Frame, node: Node, event: Event) -> None:

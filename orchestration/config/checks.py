@@ -11,6 +11,7 @@ from orchestration.config import field_rules, names, workspace_rules
 from orchestration.config.secrets import (
     URL_PASSWORD,
     find_secrets,
+    mask_line,
     maskable,
     may_hold_secrets,
 )
@@ -99,23 +100,22 @@ def check_secrets(document: Document) -> None:
     findings = list(find_secrets(document.data))
     document.secrets.update(text for found in findings for text in maskable(found.value))
     for found in findings:
-        variable = _NOT_IN_NAMES.sub("_", found.key).strip("_").upper() or "SECRET"
+        key = mask_line(found.key)
+        variable = _NOT_IN_NAMES.sub("_", key).strip("_").upper() or "SECRET"
         if found.kind == URL_PASSWORD:
             document.report(
-                field_rules.PASSWORD_IN_URL, found.place, key=show(found.key), variable="PASSWORD"
+                field_rules.PASSWORD_IN_URL, found.place, key=show(key), variable="PASSWORD"
             )
         elif found.kind:
             document.report(
                 field_rules.KNOWN_TOKEN,
                 found.place,
-                key=found.key,
+                key=key,
                 kind=found.kind,
                 variable=variable,
             )
         else:
-            document.report(
-                field_rules.LITERAL_SECRET, found.place, key=found.key, variable=variable
-            )
+            document.report(field_rules.LITERAL_SECRET, found.place, key=key, variable=variable)
 
 
 def _refuse_tag(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from yaml.events import ScalarEvent
 
 from orchestration.config import yaml_rules
-from orchestration.config.secrets import mask_line, mask_problem
+from orchestration.config.secrets import HIDDEN, mask_line, mask_problem
 from orchestration.domain.events import JsonValue
 from orchestration.domain.problem import Location, Severity
 
@@ -26,6 +26,8 @@ Place = tuple[str | int, ...]
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_EXCERPT = 160
+_PARTLY_HIDDEN = re.compile(r"[\w*.-]*\*{4}[\w*.-]*")
+_WORD = re.compile(r"[^\W_]{4,}")
 MOST_ERRORS = 300
 
 
@@ -67,6 +69,22 @@ class ListNode:
 Node = MapNode | ListNode | ScalarEvent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A text with references to the environment, and its `value`, which may be a secret."""
+
+    written: str
+    value: str
+
+    def hide(self, text: str) -> str:
+        """`text` with what is written instead of the value, and without the words of the value."""
+        text = text.replace(self.value, self.written) if self.value else text
+        for word in _WORD.findall(self.value):
+            if word not in self.written:
+                text = text.replace(word, HIDDEN)
+        return _PARTLY_HIDDEN.sub(HIDDEN, text)
+
+
 @dataclass(eq=False)
 class Document:
     """One file, and what is wrong with it.
@@ -74,7 +92,8 @@ class Document:
     `file` is how the file is named in messages. `root` is None where the file does not hold a
     mapping. `complete` says that all of the file could be read as YAML; what was read up to an
     error is in `root` all the same. `secrets` are its literal secrets, kept out of every message.
-    `error_count` counts all errors, also those that are not shown because there are too many.
+    `resolved` are its texts whose references to the environment are resolved: messages show them
+    as they are written. `error_count` counts all errors, also those that are too many to be shown.
     """
 
     file: str
@@ -83,6 +102,7 @@ class Document:
     complete: bool = False
     problems: list[Problem] = field(default_factory=list["Problem"])
     secrets: set[str] = field(default_factory=set[str])
+    resolved: dict[Place, Resolved] = field(default_factory=dict[Place, Resolved])
     error_count: int = 0
     _settled: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
 
@@ -111,6 +131,8 @@ class Document:
         **values: object,
     ) -> None:
         """Add a problem at `place`: on its key, or on its value if that is a scalar."""
+        if resolved := self.resolved.get(place):
+            values = {name: resolved.hide(str(value)) for name, value in values.items()}
         self.report_at(rule, self.locate(place, on=on), hint=hint, **values)
 
     def report_at(

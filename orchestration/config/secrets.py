@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from orchestration.domain.events import JsonValue
     from orchestration.domain.problem import Problem
 
-_NAME = r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|private|secret)[-_]?key)"
+_NAME = (
+    r"(?:passwords?|passwd|passphrase|(?<![A-Za-z])pass|pwd|secret|token|authorization|credentials?"
+    r"|(?:api|access|private|secret)[-_]?key)"
+)
 _SECRET_KEY = re.compile(rf"(?<!page_)(?<!next_)(?<!cursor_){_NAME}\Z", re.IGNORECASE)
 _ARGUMENT = re.compile(rf"(--?(?:[\w-]*-)?{_NAME})(?:=(?P<value>.+))?", re.IGNORECASE)
 _URL = re.compile(r"://[^\s/:@'\"]*:(?P<value>[^\s/@'\"]+)@")
@@ -25,17 +28,19 @@ _TOKENS = {
     "a key of Stripe": re.compile(r"\b(?P<value>[rs]k_(?:live|test)_\w{16,})"),
     "a key of Google": re.compile(r"\b(?P<value>AIza[\w-]{35})"),
     "a signed web token": re.compile(r"\b(?P<value>eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"),
+    "a bearer token": re.compile(r"(?:^|:)\s*[Bb]earer\s+(?P<value>\S+)\s*\Z"),
     "a private key": re.compile(r"(?P<value>-----BEGIN [A-Z ]*PRIVATE KEY-----.*)", re.DOTALL),
 }
-_DEFAULT = re.compile(r"\$\{\w*:?-(?P<value>[^}]+)")
+_DEFAULT = re.compile(r"\$\{(?P<name>\w*):?-(?P<value>[^}]+)")
 _MARKERS = tuple(
-    b"passw passphrase pwd secret token key :// akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat "
+    b"pass pwd secret token key authorization credential bearer :// akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat "
     b"glpat- xox sk_ rk_ aiza eyj -----begin".split()
 )
 _IN_A_LINE = (
     re.compile(rf"{_NAME}[\"']?\s*[:=]\s*(?P<value>[^\s#].*)", re.IGNORECASE),
     _URL,
     *_TOKENS.values(),
+    re.compile(r"\bBearer\s+(?P<value>[^\s\"'`,]+)"),
     re.compile(r"(?=\S*[0-9])(?=\S*[A-Z])(?=\S*[a-z])(?P<value>[A-Za-z0-9+/=_-]{32,})"),
 )
 _SHORTEST = 4
@@ -131,9 +136,9 @@ def _judge(place: Place, key: str, previous: JsonValue, text: str) -> Finding | 
         match = pattern.search(text)
         if match and (value := _literal(match["value"])):
             return Finding(place=place, key=key, kind=kind, value=value)
-    if isinstance(place[-1], int):
+    if isinstance(place[-1], int) and not is_secret_key(key):
         return _judge_argument(place, previous, text)
-    value = _literal(text) if is_secret_key(key) else ""
+    value = _literal(text) if is_secret_key(key) else _secret_default(text)
     return Finding(place=place, key=key, kind="", value=value) if value else None
 
 
@@ -158,6 +163,12 @@ def _literal(text: str) -> str:
         return text
     match = _DEFAULT.search(text)
     return match["value"] if match else ""
+
+
+def _secret_default(text: str) -> str:
+    """The default of a variable whose name says that it is a secret: `${DB_PASSWORD:-x}`."""
+    defaults = (m for m in _DEFAULT.finditer(text) if is_secret_key(m["name"]))
+    return next((match["value"] for match in defaults), "")
 
 
 def _mask(text: str, secrets: Collection[str]) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from orchestration.config import field_rules
+from orchestration.config.document import Resolved
 from orchestration.config.fields import FromReference
 from orchestration.domain.references import (
     ReferenceSyntaxError,
@@ -64,7 +65,7 @@ class _Resolver:
         when = self._when(place)
         try:
             if when == "load":
-                return FromReference(substitute(text, self._environ.get))
+                return FromReference(self._substitute(text, place))
             if when == "run":
                 references(text)
         except ReferenceSyntaxError as error:
@@ -74,3 +75,9 @@ class _Resolver:
         except UnresolvedReferenceError as error:
             self._document.report(field_rules.MISSING_VARIABLE, place, name=error.name)
         return text
+
+    def _substitute(self, text: str, place: Place) -> str:
+        resolved = substitute(text, self._environ.get)
+        if any(self._environ.get(reference.name) for reference in references(text)):
+            self._document.resolved[place] = Resolved(written=text, value=resolved)
+        return resolved

@@ -44,9 +44,11 @@ def show(value: object, key: str = "") -> str:
 
 
 def name_place(place: Place) -> str:
-    """The last key of the way, with what follows it: `owners[0]`."""
+    """The last key of the way, with what follows it: `owners[0]`. A key such as `PASSWORD:x`, which
+    lacks a space, is no place to show a secret.
+    """
     start = next((i for i in range(len(place) - 1, -1, -1) if isinstance(place[i], str)), 0)
-    return "".join(f"[{step}]" if isinstance(step, int) else step for step in place[start:])
+    return "".join(f"[{s}]" if isinstance(s, int) else mask_line(s) for s in place[start:])
 
 
 def last_key(place: Place) -> str:

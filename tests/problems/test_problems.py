@@ -19,7 +19,7 @@ from orchestration.domain.problem import format_problem
 
 HERE = Path(__file__).parent
 ROOT = "/workspace"
-ENVIRON = {"TEAM": "data", "EMPTY": ""}
+ENVIRON = {"TEAM": "data", "EMPTY": "", "MYSECRET": "hunter2 Swordfish, 9"}
 RUNNER = b"runner: {}\n"
 JOBS = {
     "jobs/acme/orders.yaml": b"command: [python, orders.py]\n",

@@ -13,6 +13,24 @@ from orchestration.config.secrets import find_secrets, is_secret_key, mask_line,
         ({"token": "${TOKEN}", "secret": "{{ secrets.A }}", "pwd": "", "password": None}, []),
         ({"token": "${TOKEN:-abc}"}, [("token", "", "abc")]),
         ({"next_page_token": "next", "token_url": "https://x", "secret_name": "a"}, []),
+        (
+            {"Authorization": "Basic Ym9i", "db_pass": "x1", "pass": "x2", "credentials": "x3"},
+            [
+                ("Authorization", "", "Basic Ym9i"),
+                ("db_pass", "", "x1"),
+                ("pass", "", "x2"),
+                ("credentials", "", "x3"),
+            ],
+        ),
+        (
+            {"passwords": ["x1", "${P}"], "CREDENTIAL": "${C:-x2}", "dsn": "${DB_PASSWORD:-x3}/a"},
+            [("passwords", "", "x1"), ("CREDENTIAL", "", "x2"), ("dsn", "", "x3")],
+        ),
+        (
+            {"a": "Bearer x1", "command": ["curl", "-H", "Authorization: Bearer x2"]},
+            [("a", "a bearer token", "x1"), ("command", "a bearer token", "x2")],
+        ),
+        ({"a": "Bearer ${TOKEN}", "b": "the bearer of news", "bypass": "x", "compass": "y"}, []),
         ({"tokens": ["a"], "password": True}, []),
         (
             {"url": "postgresql://bob:hunter2@db:5432/x"},
@@ -45,6 +63,11 @@ def test_literal_secrets_are_found_by_their_key_or_their_shape(data, found):
         ('AUTH_TOKEN="abc"', "AUTH_TOKEN=*****"),
         ("x: ghp_0123456789abcdefghijklmnopqrstuvwxyzAB", f"x: {'*' * 42}"),
         ("x: QWxhZGRpbjpvcGVuIHNlc2FtZTEyMzQ1Njc4", f"x: {'*' * 36}"),
+        ("db_pass: abc", "db_pass: ***"),
+        ("pass: ${X:-abc}", "pass: ${X:-***}"),
+        ("authorization: Basic Ym9i", "authorization: ***** ****"),
+        ("header: 'Bearer abc'", "header: 'Bearer ***'"),
+        ("bypass: abc", None),
         ("asset: stripe_customers_to_iceberg_warehouse_v2", None),
         ("source_connector: csv", None),
     ],
@@ -56,7 +79,16 @@ def test_lines_are_shown_without_secrets_at_their_full_length(line, masked):
 
 @pytest.mark.parametrize(
     "text",
-    ["password: x", "A_SECRET", "u://a:b@c", "AKIAIOSFODNN7EXAMPLE", "eyJhbGciOi", "SK_LIVE"],
+    [
+        "password: x",
+        "A_SECRET",
+        "u://a:b@c",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOi",
+        "SK_LIVE",
+        "DB_PASS",
+        "Bearer x",
+    ],
 )
 def test_the_quick_look_misses_nothing_that_the_search_finds(text):
     assert may_hold_secrets(text.encode())
