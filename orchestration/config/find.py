@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.config.files import Disk, Layout
+from orchestration.config.garbage import collection_paused
+from orchestration.config.parse import parse
 from orchestration.domain.references import (
     ReferenceSyntaxError,
     UnresolvedReferenceError,
@@ -20,9 +24,11 @@ if TYPE_CHECKING:
 RUNNER_VARIABLE = "ORCHESTRATE_RUNNER"
 RUNNER_NAME = "runner.yaml"
 DEFAULT_STATE_DIRECTORY = ".orchestrate"
-_STATE_DIRECTORY = re.compile(
-    r"^([ ]+)state_directory:[ ]+(?P<quote>[\"']?)(?P<path>[^\"'\n#]+?)(?P=quote)[ ]*(?:#.*)?$",
-    re.MULTILINE,
+_KEY = "state_directory"
+_RUNNER_LINE = re.compile(r"(?P<quote>[\"']?)runner(?P=quote)[ ]*:[ ]*(?:#.*)?")
+_SETTING_LINE = re.compile(
+    rf"(?P<mark>[\"']?){_KEY}(?P=mark)[ ]*:[ ]+(?P<quote>[\"']?)(?P<path>[^\"'#]+?)(?P=quote)"
+    r"[ ]*(?:#.*)?"
 )
 
 
@@ -48,19 +54,55 @@ def find_runner_file(explicit: Path | None, environ: Mapping[str, str], folder: 
 
 
 def find_state_directory(runner_file: Path, environ: Mapping[str, str]) -> Path:
-    """`runner.state_directory` as an absolute path, also of a runner.yaml that is broken.
+    """`runner.state_directory` as an absolute path, as loading the file has it.
 
-    The line is searched for in the text: what the state directory holds is needed exactly when
-    the file cannot be parsed.
+    Of a file that cannot be parsed the line is searched for: what the state directory holds is
+    needed exactly then.
     """
+    path = os.path.abspath(runner_file)  # noqa: PTH100 - paths are texts in this package
+    layout = Layout(os.path.dirname(path), Disk())  # noqa: PTH120 - as above
     try:
-        text = runner_file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    found = sorted(_STATE_DIRECTORY.finditer(text), key=lambda match: len(match[1]))
-    setting = found[0]["path"] if found else DEFAULT_STATE_DIRECTORY
-    try:
-        setting = substitute(setting, environ.get)
-    except (ReferenceSyntaxError, UnresolvedReferenceError):
-        setting = DEFAULT_STATE_DIRECTORY
-    return Path(os.path.normpath(runner_file.absolute().parent / setting))
+        setting = substitute(_find_setting(layout.files.read(path)), environ.get)
+    except (OSError, ReferenceSyntaxError, UnresolvedReferenceError):
+        setting = ""
+    return read_state_directory(setting, layout)
+
+
+def read_state_directory(setting: str, layout: Layout) -> Path:
+    """What the setting means, with its references resolved; the default if it has none or one of
+    them has no value.
+    """
+    is_known = setting and "${" not in setting
+    return Path(layout.resolve(setting if is_known else DEFAULT_STATE_DIRECTORY))
+
+
+def _find_setting(content: bytes) -> str:
+    if _KEY.encode() not in content:
+        return ""
+    with collection_paused():
+        document = parse(content, file=RUNNER_NAME)
+    if not document.complete:
+        return _search_setting(content.decode(errors="replace"))
+    runner = document.data.get("runner")
+    value = runner.get(_KEY) if isinstance(runner, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _search_setting(text: str) -> str:
+    """The setting in a line of its own below `runner:`, as deep as the first line there."""
+    lines = (line.rstrip() for line in text.splitlines())
+    lines = (line for line in lines if line and not line.lstrip().startswith("#"))
+    depth: int | None = None
+    for line in dropwhile(lambda line: not _RUNNER_LINE.fullmatch(line), lines):
+        indentation = len(line) - len(line.lstrip(" "))
+        if indentation == 0:
+            depth = 0 if _RUNNER_LINE.fullmatch(line) else None
+        elif depth == 0:
+            depth = indentation
+        if (
+            indentation
+            and indentation == depth
+            and (match := _SETTING_LINE.fullmatch(line.strip()))
+        ):
+            return match["path"]
+    return ""

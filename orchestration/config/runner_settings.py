@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import field_rules, names
@@ -14,6 +13,7 @@ from orchestration.config.checks import (
     refuse_name,
 )
 from orchestration.config.entries import Entry, check_unique, read_entries
+from orchestration.config.find import read_state_directory
 from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS, RunnerFile
 from orchestration.config.translate import Translator
 from orchestration.config.validation import validate
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from orchestration.domain.events import JsonValue
 
 WHAT = "runner.yaml"
-_STATE_DIRECTORY = ".orchestrate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ def read_runner(
     document: Document, layout: Layout, environ: Mapping[str, str], finder: JobFinder
 ) -> RunnerContent:
     """What the document says, with the defaults for what is wrong or missing."""
-    default = Settings(state_directory=layout.root_path / _STATE_DIRECTORY)
+    default = Settings(state_directory=read_state_directory("", layout))
     if not document.complete:
         return RunnerContent(settings=default)
     check_secrets(document)
@@ -104,7 +103,7 @@ def _take_schedules(
 def _read_settings(document: Document, runner: Runner, layout: Layout) -> Settings:
     orchestrator = runner.orchestrator
     return Settings(
-        state_directory=Path(layout.resolve(runner.state_directory)),
+        state_directory=read_state_directory(runner.state_directory, layout),
         concurrency_per_tenant=orchestrator.concurrency_per_tenant if orchestrator else 1,
         max_concurrent_runs=(orchestrator.max_concurrent_runs or None) if orchestrator else None,
         dev_services=_read_services(document, runner, layout),

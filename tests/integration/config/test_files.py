@@ -186,13 +186,43 @@ def test_after_a_mistake_the_last_good_versions_stay_in_force(root):
         ('runner:\n  state_directory: "../state" # there\n  oops: [\n', "state"),
         ("runner:\n  state_directory: ${STATE:-var}/x\n", "workspace/var/x"),
         ("runner:\n  state_directory: ${MISSING}\n", "workspace/.orchestrate"),
-        ("runner:\n    a:\n      state_directory: no\n    state_directory: yes\n", "workspace/yes"),
         ("runner:\n  state_directory: /var/lib/x\n", "/var/lib/x"),
+        ("runner:\n  state_directory: /app/st\n", "workspace/st"),
+        ('runner:\n  "state_directory": st\n', "workspace/st"),
+        ("'runner':\n  # here\n\n  'state_directory' : 'st'\n", "workspace/st"),
+        ("runner:\n  tenants: {acme: {env: {state_directory: st}}}\n", "workspace/.orchestrate"),
+        (
+            "runner:\n  tenants:\n    a: {env:\n      {state_directory: x}}\n  state_directory: st\n",
+            "workspace/st",
+        ),
+        (
+            "runner:\n  tenants:\n    acme:\n      env:\n        state_directory: deep\n",
+            "workspace/.orchestrate",
+        ),
     ],
 )
-def test_the_state_directory_is_found_without_parsing(root, tmp_path, text, expected):
+def test_the_state_directory_is_the_same_for_all_who_look_for_it(root, tmp_path, text, expected):
+    runner = root / "runner.yaml"
+    for damage in ("", "  oops: [\n"):
+        runner.write_text(text + damage)
+        assert find_state_directory(runner, {}) == tmp_path / expected
+    runner.write_text(text.replace("  oops: [\n", ""))
+    assert load(root).settings.state_directory == tmp_path / expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("runner: {mode: orchestrated, state_directory: st}\n", "workspace/st"),
+        ("runner: {state_directory: 5}\n", "workspace/.orchestrate"),
+        ("x: 1\n  state_directory: st\nrunner:\n", "workspace/.orchestrate"),
+        ("runner:\n  mode: [\nother:\n  state_directory: st\n", "workspace/.orchestrate"),
+    ],
+)
+def test_only_a_direct_child_of_runner_is_the_state_directory(root, tmp_path, text, expected):
     (root / "runner.yaml").write_text(text)
     assert find_state_directory(root / "runner.yaml", {}) == tmp_path / expected
+    assert load(root).settings.state_directory == tmp_path / expected
 
 
 def test_the_gate_follows_the_file(root):
