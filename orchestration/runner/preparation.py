@@ -47,20 +47,18 @@ def prepare(
         raise _no_full_refresh(job)
     tenant = workspace.tenants.get(job.tenant)
     checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
-    identity = {
-        **_identify(job, run_id, attempt),
+    identity = _identify(job, run_id, attempt) | {
         "ORCHESTRATE_CHECKPOINT": str(checkpoint),
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
-    } | ({"TRACEPARENT": traceparent} if traceparent else {})
+        **({"TRACEPARENT": traceparent} if traceparent else {}),
+    }
     resolver = Resolver(environ=environ, overrides=overrides)
     resolver.declared |= identity
     resolver.declare(tenant.env if tenant else _NONE, f"tenants.{job.tenant}.env")
     resolver.declare(job.env, "env")
-    argv, order = _argv_and_order(job, resolver)
+    argv, order = _argv_and_order(job, workspace, resolver)
     if order is not None:
-        state = workspace.settings.state_directory.joinpath("connectors", job.id)
         order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
-        order |= {"state_directory": str(state)}
     if resolver.missing:
         raise _missing(job, resolver)
     whole = {**inherited(environ), **resolver.declared, **identity, **overrides}
@@ -72,7 +70,7 @@ def prepare(
         stdin=None if order is None else json.dumps(order).encode(),
         timeout=job.timeout,
         grace_period=job.grace_period,
-        secrets=tuple(dict.fromkeys((*resolver.secrets, *proxy_passwords(whole)))),
+        secrets=(*resolver.secrets, *proxy_passwords(whole)),
     )
 
 
@@ -86,13 +84,14 @@ def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
 
 
 def _argv_and_order(
-    job: Job, resolver: Resolver
+    job: Job, workspace: Workspace, resolver: Resolver
 ) -> tuple[tuple[str, ...], dict[str, JsonValue] | None]:
     match job.task:
         case CommandTask(command=command):
             parts = enumerate(command)
             return tuple(resolver.text(part, f"command[{at}]") for at, part in parts), None
         case ConnectorTask(source=source, target=target):
+            state = workspace.settings.state_directory.joinpath("connectors", job.id)
             return _CONNECTORS_ARGV, {
                 "job": job.id,
                 "tenant": job.tenant,
@@ -101,6 +100,7 @@ def _argv_and_order(
                 "source": _resolve_end(source, "source", resolver),
                 "target": _resolve_end(target, "target", resolver),
                 "working_directory": str(job.task.working_directory),
+                "state_directory": str(state),
             }
 
 

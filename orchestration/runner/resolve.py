@@ -9,7 +9,7 @@ from orchestration.domain.references import references, substitute
 from orchestration.runner.mask import SHORTEST_SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from orchestration.domain.events import JsonValue
 
@@ -37,13 +37,15 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def proxy_passwords(environ: Mapping[str, str]) -> Iterator[str]:
-    """The passwords in the proxy URLs of `environ`, as they stand there and decoded."""
+def proxy_passwords(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The passwords in the proxy URLs of `environ`, as they stand there and decoded, each once."""
+    found: dict[str, None] = {}
     for name, value in environ.items():
         if name.lower() in _PROXIES:
             userinfo = value.rpartition("://")[2].rpartition("@")[0]
             password = userinfo.partition(":")[2]
-            yield from (text for text in (password, unquote(password)) if _is_long(text))
+            found |= dict.fromkeys(filter(_is_long, (password, unquote(password))))
+    return tuple(found)
 
 
 class Resolver:

@@ -82,19 +82,19 @@ def test_overrides_are_secret_whether_a_reference_uses_them_or_not():
 @pytest.mark.parametrize(
     ("url", "passwords"),
     [
-        ("http://ada:hunter2!@proxy:3128", ["hunter2!", "hunter2!"]),
-        ("ada:hunter2!@proxy:3128", ["hunter2!", "hunter2!"]),
-        ("http://ada:hunter%32%21@proxy:3128/", ["hunter%32%21", "hunter2!"]),
-        ("http://ada:h:unt/er@2!@proxy:3128", ["h:unt/er@2!", "h:unt/er@2!"]),
-        ("http://ada:123@proxy:3128", []),
-        ("http://ada@proxy:3128", []),
-        ("http://proxy:3128", []),
-        ("", []),
+        ("http://ada:hunter2!@proxy:3128", ("hunter2!",)),
+        ("ada:hunter2!@proxy:3128", ("hunter2!",)),
+        ("http://ada:hunter%32%21@proxy:3128/", ("hunter%32%21", "hunter2!")),
+        ("http://ada:h:unt/er@2!@proxy:3128", ("h:unt/er@2!",)),
+        ("http://ada:123@proxy:3128", ()),
+        ("http://ada@proxy:3128", ()),
+        ("http://proxy:3128", ()),
+        ("", ()),
     ],
 )
-def test_the_password_of_a_proxy_is_found(url: str, passwords: list[str]):
-    assert list(proxy_passwords({"https_proxy": url, "URL": "http://a:bcdef@g"})) == passwords
-    assert list(proxy_passwords({"ALL_PROXY": url})) == passwords
+def test_the_password_of_a_proxy_is_found(url: str, passwords: tuple[str, ...]):
+    assert proxy_passwords({"https_proxy": url, "URL": "http://a:bcdef@g"}) == passwords
+    assert proxy_passwords({"ALL_PROXY": url}) == passwords
 
 
 def test_plain_variables_such_as_home_are_not_secret():
