@@ -9,6 +9,7 @@ import dagster as dg
 
 from orchestration.defs.tags import connector_type
 from orchestration.domain.durations import format_duration
+from orchestration.domain.job import CommandTask
 from orchestration.domain.outcome import AttemptResult, Outcome
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metada
         "schedules": ", ".join(triggers),
         "timeout": format_duration(job.timeout) if job.timeout else "",
         "environment": job.environment or "",
+        "image": (isinstance(job.task, CommandTask) and job.task.image) or "",
     }
     return shown | {key: dg.TextMetadataValue(text) for key, text in optional.items() if text}
 

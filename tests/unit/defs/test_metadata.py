@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
 from orchestration.defs.metadata import attempt_metadata, fence, job_metadata
 from orchestration.domain.events import TableColumn, TableReport
+from orchestration.domain.job import CommandTask
 from orchestration.domain.outcome import AttemptResult, Outcome
 from orchestration.domain.retry import RetryPolicy
 
@@ -72,6 +74,7 @@ def test_a_definition_never_shows_options_arguments_or_variables(make_job, make_
         env={"API_KEY": "k-123"},
         timeout=timedelta(hours=2),
         environment="prod",
+        task=CommandTask(command=("etl",), working_directory=Path("/srv"), image="etl:3"),
         retry=RetryPolicy(max_retries=3, retryable_error_patterns=("rate limit",)),
     )
     workspace = make_workspace()
@@ -87,6 +90,7 @@ def test_a_definition_never_shows_options_arguments_or_variables(make_job, make_
         "schedules": "acme_job_0_hourly: 0 * * * * (Europe/Paris)",
         "timeout": "2h",
         "environment": "prod",
+        "image": "etl:3",
     }
 
 
