@@ -48,7 +48,7 @@ _TAIL = """\
 Commands, options and the ids of jobs are completed once the shell has read the script that click
 makes. Add the line of your shell to its start-up file:
 
-```
+```text
 eval "$(_ORCHESTRATE_COMPLETE=bash_source orchestrate)"         # ~/.bashrc
 eval "$(_ORCHESTRATE_COMPLETE=zsh_source orchestrate)"          # ~/.zshrc
 _ORCHESTRATE_COMPLETE=fish_source orchestrate | source          # ~/.config/fish/config.fish
@@ -72,7 +72,7 @@ def _describe(
     command: click.Command, context: click.Context, examples: Sequence[str]
 ) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
-    yield f"```\n{context.command_path} {usage}\n```\n"
+    yield f"```text\n{context.command_path} {usage}\n```\n"
     yield f"{_paragraphs(command.help or '')}\n"
     options = [
         record
@@ -81,7 +81,7 @@ def _describe(
     ]
     yield "| option | meaning |\n| --- | --- |"
     yield "".join(f"| `{names}` | {_cell(text)} |\n" for names, text in options)
-    yield "Examples:\n\n```\n" + "\n".join(examples) + "\n```\n"
+    yield "Examples:\n\n```text\n" + "\n".join(examples) + "\n```\n"
 
 
 def _paragraphs(text: str) -> str:

@@ -1,0 +1,41 @@
+"""Every example in a help text, and so in the command line reference, works as it stands."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from orchestration.cli.group import cli
+
+ROOT = Path(__file__).parents[2]
+SERVERS = ("dev", "reload")  # started, edited under and reloaded in test_dev.py
+
+
+def examples():
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        if name not in SERVERS:
+            yield from cli.get_command(context, name).examples
+
+
+@pytest.mark.parametrize("example", examples())
+def test_an_example_of_a_help_text_works_in_the_example_workspace(tmp_path, example):
+    shutil.copy(ROOT / "runner.yaml", tmp_path)
+    shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
+    environ = {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    done = subprocess.run(
+        ["sh", "-c", example],
+        cwd=tmp_path,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
