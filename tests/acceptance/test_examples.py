@@ -21,7 +21,7 @@ def examples():
             yield from cli.get_command(context, name).examples
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize("example", list(examples()))
 def test_an_example_of_a_help_text_works_in_the_example_workspace(tmp_path, example):
     shutil.copy(ROOT / "runner.yaml", tmp_path)
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
