@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from orchestration.domain.job import BrokenJob, Job
+from orchestration.domain.limits import Priority
 from orchestration.domain.problem import Problem
 from orchestration.domain.schedule import Schedule
+from orchestration.domain.secrets import SecretSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """What `runner.tenants` says of one tenant. `concurrency` is how many of its runs may be under
-    way at once; `env` goes to each of its child processes, and may hold `${NAME}`.
+    way at once; `env` goes to each of its child processes, and may hold `${NAME}`. `secrets` is
+    where such a name is looked up first; None where the environment of the process is all there is.
     """
 
     name: str
     concurrency: int
+    priority: Priority = Priority.NORMAL
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    secrets: SecretSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +45,18 @@ class Settings:
     """The settings of `runner.yaml` beside schedules and tenants.
 
     `max_concurrent_runs` limits all runs of the instance; None leaves Dagster's default.
-    `state_directory` is absolute.
+    `connector_limits` is how many runs with a connector at either end may be under way at once.
+    `state_directory` is absolute. `postgres_url` names the environment variable that holds the URL
+    of the database of the Dagster instance; None keeps it in SQLite. `graceful_shutdown_timeout` is
+    how long `orchestrate up` waits for runs before it cancels them.
     """
 
     state_directory: Path
     concurrency_per_tenant: int = 1
     max_concurrent_runs: int | None = None
+    connector_limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    postgres_url: str | None = None
+    graceful_shutdown_timeout: timedelta = timedelta(seconds=30)
     dev_services: tuple[DevService, ...] = ()
 
 
