@@ -57,7 +57,7 @@ class Ui:
     def has_loaded(self) -> bool:
         """Whether the UI shows the code location, with definitions or with their error."""
         try:
-            workspace = self._query(_LOCATION, {})["workspaceOrError"]
+            workspace = self.query(_LOCATION, {})["workspaceOrError"]
         except UiUnreachableError:
             return False
         entries = workspace.get("locationEntries", [])
@@ -69,10 +69,15 @@ class Ui:
         Raises:
             UiUnreachableError: the UI does not answer.
         """
-        found = self._query(_RUNS, {"since": since})["runsOrError"].get("results", [])
+        found = self.query(_RUNS, {"since": since})["runsOrError"].get("results", [])
         return sorted(map(parse_run, found), key=lambda run: run.updated_at)
 
-    def _query(self, query: str, variables: Mapping[str, float]) -> Mapping[str, Any]:
+    def query(self, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The `data` of the answer to a GraphQL query.
+
+        Raises:
+            UiUnreachableError: the UI does not answer, or refuses the query.
+        """
         body = json.dumps({"query": query, "variables": variables})
         reply = self._request("POST", "/graphql", body)
         if not reply.get("data"):
