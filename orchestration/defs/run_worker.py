@@ -1,0 +1,47 @@
+"""What the process of one run does, and what is done for one that was killed."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Final
+
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._cli.api import api_cli
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import deserialize_value
+
+_PRELOADED: Final = ("orchestration.definitions",)
+
+
+def preload() -> None:
+    """Import what a worker needs besides what this module imports."""
+    for name in _PRELOADED:
+        import_module(name)
+
+
+def work(order: str) -> int:
+    """Execute the run, as `dagster api execute_run` does; the exit code is 0 if it went well.
+
+    The definitions of another Python environment are executed by that one.
+    """
+    args = deserialize_value(order, ExecuteRunArgs)
+    python = args.job_origin.repository_origin.executable_path
+    if python != sys.executable:
+        os.execv(python, [python, "-m", "dagster", "api", "execute_run", order])  # noqa: S606 - there is no shell
+    api_cli.main(args=["execute_run", order], prog_name="dagster api", standalone_mode=False)
+    return 0
+
+
+def bury(order: str, cause: str) -> None:
+    """End the run of a worker that was killed, so that what it held is free at once."""
+    args = deserialize_value(order, ExecuteRunArgs)
+    if args.instance_ref is None:
+        raise ValueError("the order does not say which instance the run is of")
+    with DagsterInstance.from_ref(args.instance_ref) as instance:
+        run = instance.get_run_by_id(args.run_id)
+        if run is None or run.is_finished:
+            return
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, f"The run was being cancelled, and {cause}.")
+        else:
+            instance.report_run_failed(run, f"The run did not end by itself: {cause}.")
