@@ -71,3 +71,21 @@ class NoFullRefreshError(OrchestrationError):
     """A command job was asked to load everything anew, which only connector jobs know how to do."""
 
     code = "ORC608"
+
+
+class SecretsUnavailableError(OrchestrationError):
+    """The file or folder with the secrets of a tenant does not exist or cannot be read."""
+
+    code = "ORC650"
+
+
+class ExposedSecretsError(OrchestrationError):
+    """Others than the user that runs the jobs may read or write the secrets of a tenant."""
+
+    code = "ORC651"
+
+
+class SecretsFormatError(OrchestrationError):
+    """A file of secrets holds something that is not `NAME=value` or no text."""
+
+    code = "ORC652"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestration.domain.job import CommandTask, ConnectorTask
 from orchestration.errors import MissingVariableError, NoFullRefreshError
 from orchestration.runner.resolve import Resolver, inherited, proxy_passwords
+from orchestration.runner.secrets import foreign_variables, open_secrets
 from orchestration.runner.spec import ProcessSpec
 
 if TYPE_CHECKING:
@@ -36,32 +37,34 @@ def prepare(
     """The process of attempt `attempt` (from 1) of the job; nothing is started or written yet.
 
     `overrides` count before everything that the files and `environ` say, and become part of the
-    environment of the process. They are secrets, as is what a reference takes from `environ`, and
-    the password in the URL of a proxy.
+    environment of the process. They are secrets, as is what a reference takes from the secrets of
+    the tenant or from `environ`, and the password in the URL of a proxy. What `environ` holds for
+    another tenant is not there for this job.
 
     Raises:
         NoFullRefreshError: `full_refresh` for a command job.
         MissingVariableError: references without a value and without a default; names them all.
+        OrchestrationError: the secrets of the tenant cannot be read, or must not be trusted.
     """
     if full_refresh and isinstance(job.task, CommandTask):
         raise _no_full_refresh(job)
-    tenant = workspace.tenants.get(job.tenant)
+    scope = _Scope(job, workspace, environ)
     checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
     identity = _identify(job, run_id, attempt) | {
         "ORCHESTRATE_CHECKPOINT": str(checkpoint),
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
         **({"TRACEPARENT": traceparent} if traceparent else {}),
     }
-    resolver = Resolver(environ=environ, overrides=overrides)
+    resolver = Resolver(environ=scope.environ, overrides=overrides, source=scope.source)
     resolver.declared |= identity
-    resolver.declare(tenant.env if tenant else _NONE, f"tenants.{job.tenant}.env")
+    resolver.declare(scope.tenant_env, f"tenants.{job.tenant}.env")
     resolver.declare(job.env, "env")
     argv, order = _argv_and_order(job, workspace, resolver)
     if order is not None:
         order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
     if resolver.missing:
-        raise _missing(job, resolver)
-    whole = {**inherited(environ), **resolver.declared, **identity, **overrides}
+        raise _missing(job, resolver, scope)
+    whole = {**inherited(scope.environ), **resolver.declared, **identity, **overrides}
     return ProcessSpec(
         argv=argv,
         working_directory=job.task.working_directory,
@@ -72,6 +75,18 @@ def prepare(
         grace_period=job.grace_period,
         secrets=(*resolver.secrets, *proxy_passwords(whole)),
     )
+
+
+class _Scope:
+    """What one job can see of `environ`, and what its tenant has."""
+
+    def __init__(self, job: Job, workspace: Workspace, environ: Mapping[str, str]) -> None:
+        tenant = workspace.tenants.get(job.tenant)
+        self.tenant_env = tenant.env if tenant else _NONE
+        self.foreign = foreign_variables(environ, workspace.tenants.values(), job.tenant)
+        self.environ = {name: environ[name] for name in environ if name not in self.foreign}
+        secrets = tenant.secrets if tenant else None
+        self.source = open_secrets(secrets, self.environ) if secrets else None
 
 
 def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
@@ -119,16 +134,23 @@ def _no_full_refresh(job: Job) -> NoFullRefreshError:
     )
 
 
-def _missing(job: Job, resolver: Resolver) -> MissingVariableError:
+def _missing(job: Job, resolver: Resolver, scope: _Scope) -> MissingVariableError:
     needed = [
         f"`{name}` (for {', '.join(places)})" for name, places in sorted(resolver.missing.items())
     ]
     count = "a variable" if len(needed) == 1 else f"{len(needed)} variables"
     has = "has" if len(needed) == 1 else "have"
+    source = f"{scope.source.description}, " if scope.source else ""
+    refused = [
+        f"; `{name}` of the environment belongs to tenant `{scope.foreign[name]}`"
+        for name in sorted(resolver.missing)
+        if name in scope.foreign
+    ]
     return MissingVariableError(
         f"job `{job.id}` needs {count} that {has} no value: {'; '.join(needed)}",
         help="set it in the environment, with `--env NAME=VALUE`, in `env` of the job or in "
         f"`tenants.{job.tenant}.env` of runner.yaml, or give a default: `${{NAME:-value}}`; "
-        "all of these places were looked in, in the order `--env`, job, tenant, environment",
+        f"all of these places were looked in, in the order `--env`, job, tenant, {source}"
+        f"environment{''.join(refused)}",
         location=str(job.location),
     )

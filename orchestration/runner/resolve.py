@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.domain.events import JsonValue
+    from orchestration.runner.secrets import SecretProvider
 
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 _PUBLIC = frozenset(("PATH", "HOME", "LANG", "TZ", "TMPDIR"))
@@ -52,21 +53,28 @@ class Resolver:
     """Resolves references, and keeps what came from outside the files and what is missing.
 
     A name is looked up in `overrides`, then in what was declared (the latest first), then in
-    `environ`. All values of `overrides` are secrets, and those that are taken from `environ`, but
-    for the plain ones of the inherited variables such as `HOME`. `missing` maps each name without
-    value to the places that need it.
+    `source`, then in `environ`. All values of `overrides` are secrets, and those that are taken
+    from `source` and `environ`, but for the plain ones of the inherited variables such as `HOME`.
+    `missing` maps each name without value to the places that need it.
     """
 
-    def __init__(self, *, environ: Mapping[str, str], overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        overrides: Mapping[str, str],
+        source: SecretProvider | None = None,
+    ) -> None:
         self._environ = environ
         self._overrides = overrides
+        self._source = source
         self.declared: dict[str, str] = {}
         self.missing: dict[str, list[str]] = {}
         self._secrets = {value: None for value in overrides.values() if _is_long(value)}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values from outside, each once; those of `environ` if they were used so far."""
+        """The values from outside, each once; those of `source` and `environ` if used so far."""
         return tuple(self._secrets)
 
     def declare(self, env: Mapping[str, str], place: str) -> None:
@@ -82,7 +90,7 @@ class Resolver:
         ]
         for name in missing:
             self.missing.setdefault(name, []).append(place)
-        return text if missing else substitute(text, self._take)
+        return text if missing else substitute(text, self._find)
 
     def value(self, value: JsonValue, place: str) -> JsonValue:
         """`value` with each text in it resolved; keys stay as they are."""
@@ -97,15 +105,15 @@ class Resolver:
                 return value
 
     def _find(self, name: str) -> str | None:
-        for scope in (self._overrides, self.declared, self._environ):
+        for scope in (self._overrides, self.declared):
             if name in scope:
                 return scope[name]
-        return None
-
-    def _take(self, name: str) -> str | None:
-        value = self._find(name)
-        is_public = name in _PUBLIC or name.startswith("LC_")
-        if value is not None and name not in self.declared and not is_public and _is_long(value):
+        value = self._source.find(name) if self._source else None
+        if value is None:
+            value = self._environ.get(name)
+            if name in _PUBLIC or name.startswith("LC_"):
+                return value
+        if value is not None and _is_long(value):
             self._secrets[value] = None
         return value
 

@@ -126,3 +126,42 @@ def test_only_the_texts_of_a_value_are_resolved():
         "${MODE}": ["123", 3, True, None, 1.5, "${PIN}"],
         "in": {"x": "123"},
     }
+
+
+class Vault:
+    """A source of secrets that says what it was asked for."""
+
+    description = "the vault"
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+        self.asked: list[str] = []
+
+    def find(self, name: str) -> str | None:
+        self.asked.append(name)
+        return self.values.get(name)
+
+
+def test_the_source_of_the_tenant_comes_after_what_is_declared_and_before_the_environment():
+    vault = Vault(TOKEN="of the vault", MODE="of the vault", A="of the vault", B="of the vault")
+    resolver = Resolver(environ=ENVIRON, overrides={"A": "override"}, source=vault)
+    resolver.declare({"MODE": "declared", "OWN": "[${TOKEN}]"}, "env")
+
+    assert resolver.text("${A} ${B} ${MODE} ${OWN} ${EMPTY}", "x") == (
+        "override of the vault declared [of the vault] "
+    )
+    assert set(vault.asked) == {"TOKEN", "B", "EMPTY"}
+
+
+def test_values_of_the_source_are_secret_whatever_their_name():
+    vault = Vault(HOME="/home/of/the/vault", TOKEN="of the vault", UNUSED="never asked for")
+    resolver = Resolver(environ=ENVIRON, overrides={}, source=vault)
+
+    resolver.text("${HOME} ${TOKEN} ${PATH}", "x")
+
+    assert resolver.secrets == ("/home/of/the/vault", "of the vault")
+
+
+def test_the_default_stands_where_the_source_and_the_environment_have_nothing():
+    resolver = Resolver(environ=ENVIRON, overrides={}, source=Vault(BLANK=""))
+    assert resolver.text("${UNSET:-a} ${BLANK:-b} ${MODE:-c}", "x") == "a b from the environment"
