@@ -51,3 +51,9 @@ class BrokenRunnerError(OrchestrationError):
     """runner.yaml has errors, so that it is not known under which settings a job would run."""
 
     code = "ORC627"
+
+
+class DatabaseError(OrchestrationError):
+    """The database of the Dagster instance cannot be used."""
+
+    code = "ORC640"

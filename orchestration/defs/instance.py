@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.defs.index import INDEX_NAME
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from orchestration.domain.workspace import Settings, Workspace
 
 MARK = "# Written by orchestrate."
+_CANCEL_SLACK = timedelta(seconds=45)
+"""What a run needs beside the grace period of its job to end once it is cancelled."""
 
 _TEXT = """\
 {mark} Edits are overwritten; to keep a file of your own, delete this line.
@@ -25,19 +28,22 @@ run_coordinator:
   config:
     index_file: {index_file}
     dequeue_interval_seconds: 1
+    dequeue_use_threads: true
+    dequeue_num_workers: 8
     # A run that is due while the files are being reloaded waits, and is not failed.
     max_user_code_failure_retries: 10
     user_code_failure_retry_delay: 10
 
-concurrency:
+{storage}concurrency:
   pools: {{granularity: run}}
 
 # Ends runs whose worker died, and gives their slots back.
 run_monitoring:
   enabled: true
-  start_timeout_seconds: 180
-  cancel_timeout_seconds: 180
-  poll_interval_seconds: 15
+  start_timeout_seconds: 45
+  # Longer than the longest grace period of a job.
+  cancel_timeout_seconds: {cancel_timeout}
+  poll_interval_seconds: 10
   free_slots_after_run_end_seconds: 60
 
 # Failing jobs are repeated by their own retry_config; this is for workers that crashed.
@@ -59,12 +65,39 @@ retention:
     purge_after_days: {{skipped: 3, success: 30, failure: 90}}
 """
 
+_POSTGRES = """\
+storage:
+  postgres:
+    postgres_url: {{env: {variable}}}
 
-def render_instance(state_directory: Path) -> str:
-    """The text of `dagster.yaml`; runs, events and logs lie beside it, in SQLite."""
-    return _TEXT.format(mark=MARK, index_file=json.dumps(str(state_directory / INDEX_NAME)))
+"""
+
+
+def render_instance(workspace: Workspace) -> str:
+    """The text of `dagster.yaml`. Runs and events lie beside it, in SQLite, unless the settings name
+    a PostgreSQL database; logs always do.
+    """
+    settings = workspace.settings
+    return _TEXT.format(
+        mark=MARK,
+        index_file=json.dumps(str(settings.state_directory / INDEX_NAME)),
+        storage=_storage(settings),
+        cancel_timeout=round(cancel_timeout(workspace).total_seconds()),
+    )
+
+
+def cancel_timeout(workspace: Workspace) -> timedelta:
+    """How long a run that is cancelled has to end by itself: longer than any grace period."""
+    longest = max((job.grace_period for job in workspace.jobs), default=timedelta(0))
+    return longest + _CANCEL_SLACK
 
 
 def is_generated(text: str) -> bool:
     """Whether the text of a `dagster.yaml` is ours to overwrite."""
     return text.startswith(MARK)
+
+
+def _storage(settings: Settings) -> str:
+    if settings.postgres_url is None:
+        return ""
+    return _POSTGRES.format(variable=json.dumps(settings.postgres_url))

@@ -15,13 +15,23 @@ from orchestration.cli.dev.home import (
 )
 from orchestration.cli.errors import InstanceRunningError, NoInstanceError
 from orchestration.defs.instance import render_instance
+from orchestration.domain.workspace import Settings, Workspace
 
 INSTANCE = Instance(pid=1, url="http://localhost:3000", socket="/tmp/code-server.sock")
 
 
 @pytest.fixture
-def home(tmp_path):
-    return find_home(tmp_path / ".orchestrate", {})
+def workspace(tmp_path):
+    return Workspace(
+        root=tmp_path,
+        runner_file=tmp_path / "runner.yaml",
+        settings=Settings(state_directory=tmp_path / ".orchestrate"),
+    )
+
+
+@pytest.fixture
+def home(workspace):
+    return find_home(workspace.settings.state_directory, {})
 
 
 def test_dagsters_home_is_below_the_state_unless_the_environment_names_one(tmp_path):
@@ -42,34 +52,34 @@ def test_a_socket_whose_path_would_be_too_long_for_the_system_lies_elsewhere(tmp
     assert (oct(made.st_mode & 0o777), home.socket.parent.exists()) == ("0o700", False)
 
 
-def test_our_dagster_yaml_is_written_anew_each_time(home):
+def test_our_dagster_yaml_is_written_anew_each_time(home, workspace):
     path = home.dagster / "dagster.yaml"
-    assert write_files(home) is None
+    assert write_files(home, workspace) is None
     path.write_text(f"{path.read_text()}\nolder: version\n")
 
-    assert write_files(home) is None
-    assert path.read_text() == render_instance(home.state)
+    assert write_files(home, workspace) is None
+    assert path.read_text() == render_instance(workspace)
 
 
-def test_a_dagster_yaml_of_somebody_else_is_kept_and_that_is_said(home):
+def test_a_dagster_yaml_of_somebody_else_is_kept_and_that_is_said(home, workspace):
     home.dagster.mkdir(parents=True)
     path = home.dagster / "dagster.yaml"
     path.write_text("storage: {}\n")
 
-    note = write_files(home)
+    note = write_files(home, workspace)
 
     assert path.read_text() == "storage: {}\n"
     assert note == (
-        f"{path} is your own and is used as it is; without the run_coordinator that `orchestrate"
-        " dev` writes, the limits of runner.yaml do not hold"
+        f"{path} is your own and is used as it is; without the run_coordinator that `orchestrate`"
+        " writes, the limits of runner.yaml do not hold"
     )
-    assert has_tables(home)
+    assert has_tables(home, workspace.settings, {})
 
 
-def test_a_new_instance_has_no_tables(home):
-    write_files(home)
+def test_a_new_instance_has_no_tables(home, workspace):
+    write_files(home, workspace)
 
-    assert not has_tables(home)
+    assert not has_tables(home, workspace.settings, {})
 
 
 def test_there_is_one_dev_for_a_workspace_and_others_find_it(tmp_path):

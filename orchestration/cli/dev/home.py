@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sqlite3
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestration.cli.dev.database import has_postgres_tables, has_sqlite_tables
 from orchestration.cli.dev.services import render_workspace_file
 from orchestration.cli.errors import InstanceRunningError, NoInstanceError
 from orchestration.defs.instance import is_generated, render_instance
@@ -19,6 +19,8 @@ from orchestration.defs.instance import is_generated, render_instance
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import BinaryIO
+
+    from orchestration.domain.workspace import Settings, Workspace
 
 _LONGEST_SOCKET_PATH: Final = 100
 """A Unix socket's path has room for 104 bytes on macOS and 108 on Linux."""
@@ -79,7 +81,7 @@ def find_home(state: Path, environ: Mapping[str, str]) -> Home:
     )
 
 
-def write_files(home: Home) -> str | None:
+def write_files(home: Home, workspace: Workspace) -> str | None:
     """Writes what Dagster reads, and makes the folders.
 
     A `dagster.yaml` that somebody else wrote is kept; the text that is returned then says so.
@@ -92,25 +94,25 @@ def write_files(home: Home) -> str | None:
     if path.exists() and not is_generated(path.read_text(encoding="utf-8")):
         return (
             f"{path} is your own and is used as it is; without the run_coordinator that"
-            " `orchestrate dev` writes, the limits of runner.yaml do not hold"
+            " `orchestrate` writes, the limits of runner.yaml do not hold"
         )
-    path.write_text(render_instance(home.state), encoding="utf-8")
+    path.write_text(render_instance(workspace), encoding="utf-8")
     return None
 
 
-def has_tables(home: Home) -> bool:
+def has_tables(home: Home, settings: Settings, environ: Mapping[str, str]) -> bool:
     """Whether the instance's tables are there, those that are created last; processes that create
     them at the same time leave an instance that nobody can open any more. Databases of a
     `dagster.yaml` that is not ours are somebody else's care.
+
+    Raises:
+        DatabaseError: the database does not answer any more.
     """
     if not is_generated((home.dagster / "dagster.yaml").read_text(encoding="utf-8")):
         return True
-    database = home.dagster / "schedules" / "schedules.db"
-    try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-            return bool(connection.execute("SELECT 1 FROM alembic_version").fetchone())
-    except sqlite3.Error:
-        return False
+    if settings.postgres_url is not None:
+        return has_postgres_tables(settings.postgres_url, environ)
+    return has_sqlite_tables(home.dagster)
 
 
 @contextmanager

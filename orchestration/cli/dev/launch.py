@@ -14,6 +14,7 @@ import click
 
 from orchestration.cli.common import read_served_workspace
 from orchestration.cli.dev import files, network, services
+from orchestration.cli.dev.database import check_database
 from orchestration.cli.dev.home import (
     Instance,
     claim,
@@ -78,10 +79,11 @@ def launch(runner_file: Path, *, host: str, port: int, allow_remote: bool) -> No
     warning = network.check_host(host, allow_remote=allow_remote)
     workspace = read_served_workspace(runner_file)
     snapshot = files.take_snapshot(runner_file, workspace.watched)
+    check_database(workspace.settings, os.environ)
     home = find_home(workspace.settings.state_directory, os.environ)
     with claim(home.state):
         port = network.claim_port(host, port)
-        notes = (warning, write_files(home))
+        notes = (warning, write_files(home, workspace))
         plan = Plan(
             workspace=workspace,
             snapshot=snapshot,
@@ -160,7 +162,10 @@ def _bring_up(session: Session, plan: Plan) -> None:
     for helper in plan.helpers:
         session.start(helper)
     with _spinner():
-        session.wait_until(lambda: has_tables(home), what="the Dagster instance")
+        session.wait_until(
+            lambda: has_tables(home, plan.workspace.settings, os.environ),
+            what="the Dagster instance",
+        )
         session.start(services.code_server(root=root, socket=home.socket))
         session.wait_until(plan.ui.answers, what="the UI")
         session.wait_until(plan.ui.has_loaded, what="the code server")

@@ -1,10 +1,30 @@
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
 
 from orchestration.defs.instance import is_generated, render_instance
+from orchestration.domain.job import CommandTask, Job, JobKind
+from orchestration.domain.problem import Location
+from orchestration.domain.workspace import Settings, Workspace
 
-TEXT = render_instance(Path('/srv/e "t" l/.orchestrate'))
+ROOT = Path('/srv/e "t" l')
+SETTINGS = Settings(state_directory=ROOT / ".orchestrate")
+WORKSPACE = Workspace(root=ROOT, runner_file=ROOT / "runner.yaml", settings=SETTINGS)
+TEXT = render_instance(WORKSPACE)
+
+
+def make_job(tenant, grace_period):
+    return Job(
+        tenant=tenant,
+        name="orders",
+        asset="orders",
+        kind=JobKind.COMMAND,
+        task=CommandTask(command=("load", tenant), working_directory=ROOT),
+        location=Location(file=f"jobs/{tenant}/orders.yaml"),
+        grace_period=grace_period,
+    )
 
 
 def test_our_coordinator_reads_the_index_of_the_state_directory():
@@ -14,9 +34,36 @@ def test_our_coordinator_reads_the_index_of_the_state_directory():
         "config": {
             "index_file": '/srv/e "t" l/.orchestrate/index.json',
             "dequeue_interval_seconds": 1,
+            "dequeue_use_threads": True,
+            "dequeue_num_workers": 8,
             "max_user_code_failure_retries": 10,
             "user_code_failure_retry_delay": 10,
         },
+    }
+
+
+def test_a_run_whose_worker_is_gone_gives_its_slot_back_within_a_minute():
+    monitoring = yaml.safe_load(TEXT)["run_monitoring"]
+
+    assert monitoring["start_timeout_seconds"] + monitoring["poll_interval_seconds"] < 60
+
+
+def test_the_longest_grace_period_of_a_job_is_respected_when_runs_are_cancelled():
+    jobs = tuple(
+        make_job(tenant, timedelta(minutes=minutes))
+        for tenant, minutes in (("acme", 1), ("globex", 20), ("initech", 2))
+    )
+    monitoring = yaml.safe_load(render_instance(replace(WORKSPACE, jobs=jobs)))["run_monitoring"]
+
+    assert monitoring["cancel_timeout_seconds"] == 20 * 60 + 45
+
+
+def test_the_database_is_named_and_its_url_stays_in_the_environment():
+    settings = replace(SETTINGS, postgres_url="DATABASE_URL")
+
+    assert "storage" not in yaml.safe_load(TEXT)
+    assert yaml.safe_load(render_instance(replace(WORKSPACE, settings=settings)))["storage"] == {
+        "postgres": {"postgres_url": {"env": "DATABASE_URL"}}
     }
 
 
