@@ -55,10 +55,7 @@ def prepare(
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
         **({"TRACEPARENT": traceparent} if traceparent else {}),
     }
-    resolver = Resolver(environ=scope.environ, overrides=overrides, source=scope.source)
-    resolver.declared |= identity
-    resolver.declare(scope.tenant_env, f"tenants.{job.tenant}.env")
-    resolver.declare(job.env, "env")
+    resolver = _declare(job, scope, identity, overrides)
     argv, order = _argv_and_order(job, workspace, resolver)
     if order is not None:
         order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
@@ -87,6 +84,16 @@ class _Scope:
         self.environ = {name: environ[name] for name in environ if name not in self.foreign}
         secrets = tenant.secrets if tenant else None
         self.source = open_secrets(secrets, self.environ) if secrets else None
+
+
+def _declare(
+    job: Job, scope: _Scope, identity: Mapping[str, str], overrides: Mapping[str, str]
+) -> Resolver:
+    resolver = Resolver(environ=scope.environ, overrides=overrides, source=scope.source)
+    resolver.declared |= identity
+    resolver.declare(scope.tenant_env, f"tenants.{job.tenant}.env")
+    resolver.declare(job.env, "env")
+    return resolver
 
 
 def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
