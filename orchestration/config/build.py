@@ -26,6 +26,8 @@ from orchestration.config.secrets import HIDDEN, is_secret_key, mask_line
 from orchestration.config.syntax import find_glued_key
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from yaml import CSafeLoader
     from yaml.events import Event
 
@@ -74,9 +76,10 @@ class _Anchored:
 class Builder:
     """Fills a document with what a parser reads from its content."""
 
-    def __init__(self, document: Document, what: str) -> None:
+    def __init__(self, document: Document, what: str, date_keys: Collection[str]) -> None:
         self._document = document
         self._what = what
+        self._date_keys = date_keys
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Anchored] = {}
         self._documents = 0
@@ -240,6 +243,9 @@ class Builder:
         text, rule = event.value, trap.rule
         first, second, meant = trap.first, trap.second, trap.meant
         frame = self._stack[-1] if self._stack else None
+        is_date = rule is yaml_rules.UNQUOTED_DATE
+        if is_date and frame and frame.key and frame.key_text in self._date_keys:
+            return
         if frame and frame.key is None and isinstance(frame.node, MapNode):
             rule = yaml_rules.AMBIGUOUS_KEY
         elif frame and is_secret_key(frame.key_text):

@@ -12,6 +12,8 @@ from orchestration.config.words import find_nearest, list_words, show, suggest
 from orchestration.domain.job import ConnectorEnd
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic import BaseModel
 
     from orchestration.config.catalog import ConnectorCatalog, Role
@@ -42,15 +44,21 @@ def read_ends(
     return source, target
 
 
+def is_slip(name: str, available: Collection[str]) -> bool:
+    """Whether an unknown name is that of a connector with a slip of the pen in it."""
+    return find_nearest(name, available, cutoff=_NEARLY_THE_SAME) is not None
+
+
 def _find_model(
     document: Document, role: Role, name: str, catalog: ConnectorCatalog
 ) -> type[BaseModel] | None:
     available = catalog.names(role)
     if name in available:
         return catalog.options_model(role, name)
-    is_slip = find_nearest(name, available, cutoff=_NEARLY_THE_SAME) is not None
     document.report(
-        field_rules.MISSPELT_CONNECTOR if is_slip else field_rules.UNAVAILABLE_CONNECTOR,
+        field_rules.MISSPELT_CONNECTOR
+        if is_slip(name, available)
+        else field_rules.UNAVAILABLE_CONNECTOR,
         (f"{role}_connector",),
         hint=suggest(name, available),
         role=role,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from orchestration.config import names, workspace_rules
 from orchestration.config.checks import check_tags, refuse_name
 from orchestration.config.runner_file import ScheduleEntry
-from orchestration.config.times import read_trigger
+from orchestration.config.times import read_timing
 from orchestration.config.translate import Translator
 from orchestration.config.validation import validate
 from orchestration.config.words import show
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from orchestration.config.document import Document, Place
     from orchestration.config.finder import JobFinder
+    from orchestration.config.times import Timing
     from orchestration.domain.events import JsonValue
-    from orchestration.domain.schedule import Trigger
 
 _SCHEDULES: Place = ("runner", "orchestrator", "schedules")
 
@@ -32,7 +32,7 @@ class Entry:
 
     place: Place
     fields: ScheduleEntry
-    trigger: Trigger
+    timing: Timing
     path: str
 
 
@@ -87,11 +87,11 @@ def _read_entry(
     refusal = names.check_name(fields.name, reserved=names.RESERVED_NAMES)
     refuse_name(document, (*place, "name"), fields.name, "a schedule", refusal)
     check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
-    trigger = read_trigger(document, place, fields, faulty=faulty)
+    timing = read_timing(document, place, fields, faulty=faulty)
     path = finder.find(document, (*place, "config"), fields.config)
-    if trigger is None or path is None or document.error_count > before:
+    if timing is None or path is None or document.error_count > before:
         return None
-    return Entry(place=place, fields=fields, trigger=trigger, path=path)
+    return Entry(place=place, fields=fields, timing=timing, path=path)
 
 
 def _read_fields(

@@ -144,6 +144,29 @@ DELAY_ABOVE_LIMIT = Rule(
     help="lower the first or raise the second",
     severity=Severity.WARNING,
 )
+BAD_PREFIX = Rule(
+    code="ORC120",
+    title="prefix that is not allowed",
+    cause="A prefix of variables is the beginning of their names, and long enough to tell them from "
+    "those of others.",
+    message="`{value}` cannot be the prefix of variables",
+    help="use letters, digits and `_`, at least two of them, and no digit first: `{suggestion}`",
+)
+SHARED_PREFIX = Rule(
+    code="ORC121",
+    title="prefixes that overlap",
+    cause="Where the prefix of one tenant begins with that of another, the variables of the one "
+    "would be secrets of both.",
+    message="the prefix `{value}` and `{taken}` of tenant `{tenant}` begin alike",
+    help="choose prefixes of which none begins with another, such as `{suggestion}`",
+)
+BAD_POSTGRES_URL = Rule(
+    code="ORC122",
+    title="URL of the database in a file",
+    cause="The URL holds a password, so it stays out of the files and is read where it is needed.",
+    message="`postgres_url` has to be one reference to a variable, without a default",
+    help="put the URL into the environment, and write `${{DATABASE_URL}}`",
+)
 MISSING_VARIABLE = Rule(
     code="ORC301",
     title="variable without a value",

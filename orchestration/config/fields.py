@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -35,6 +35,10 @@ def _read_reference(value: JsonValue) -> JsonValue:
     return read_plain(value)[0] if isinstance(value, FromReference) else value
 
 
+def _read_generation(value: JsonValue) -> JsonValue:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _read_list(value: JsonValue) -> JsonValue:
     return [value] if isinstance(value, str) else value
 
@@ -58,6 +62,12 @@ Retries = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_read_reference)]
 ExitCode = Annotated[int, Field(ge=1, le=255), BeforeValidator(_read_reference)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS), BeforeValidator(_read_reference)]
 WholeSeconds = Annotated[int, Field(ge=1, le=LONGEST_SECONDS), BeforeValidator(_read_reference)]
+Generation = Annotated[
+    Text,
+    BeforeValidator(_read_generation),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
+]
+PriorityName = Literal["low", "normal", "high", "critical"]
 Multiplier = Annotated[float, Field(ge=1, le=1000), BeforeValidator(_read_reference)]
 Argv = Annotated[list[str], Field(min_length=1)]
 Crons = Annotated[

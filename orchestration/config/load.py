@@ -10,21 +10,22 @@ from orchestration.config import workspace_rules
 from orchestration.config.files import Disk, Layout
 from orchestration.config.finder import JobFinder
 from orchestration.config.garbage import collection_paused
+from orchestration.config.idle import check_connector_limits, warn_of_idle_tenants
 from orchestration.config.jobs import JobContext, identify
+from orchestration.config.linking import ScheduleLinker
 from orchestration.config.reading import FileReader, JobResult, RunnerResult
 from orchestration.config.registry import Registry
-from orchestration.config.words import list_words, show, suggest
 from orchestration.domain.job import BrokenJob
 from orchestration.domain.problem import sort_problems
-from orchestration.domain.schedule import Schedule
 from orchestration.domain.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestration.config.catalog import ConnectorCatalog
     from orchestration.config.files import Files
     from orchestration.config.last_good import LastGood
+    from orchestration.domain.job import Job
 
 
 def load_workspace(
@@ -61,6 +62,7 @@ class _Loader:
     ) -> None:
         self._runner_path = runner_path
         self._layout = context.layout
+        self._catalog = context.catalog
         self._only = only
         self._last_good = last_good
         self._finder = JobFinder(context.layout, only)
@@ -71,16 +73,18 @@ class _Loader:
         paths = self._job_paths(runner)
         results = [self._reader.read_job(path, linked=linked) for path, linked in paths.items()]
         broken = self._settle_names(results)
-        schedules = tuple(self._link(runner, {result.path: result for result in results}))
+        jobs = tuple(result.job for result in results if result.job is not None)
+        everything = None if self._only is not None else (*jobs, *broken)
+        schedules = ScheduleLinker(runner, results, everything).link(self._reader)
         if self._only is None:
-            self._warn_of_idle_tenants(runner, results, broken)
+            self._find_idle(runner, jobs, broken)
             self._keep(runner, results)
         documents = [runner.document, *(result.document for result in results)]
         return Workspace(
             root=self._layout.root_path,
             runner_file=Path(self._runner_path),
             settings=runner.content.settings,
-            jobs=tuple(result.job for result in results if result.job is not None),
+            jobs=jobs,
             broken_jobs=broken,
             schedules=schedules,
             tenants=runner.content.tenants,
@@ -134,42 +138,13 @@ class _Loader:
         registry.take(broken)
         return broken
 
-    def _link(self, runner: RunnerResult, results: Mapping[str, JobResult]) -> Iterator[Schedule]:
-        """The schedules whose jobs can run."""
-        document = runner.source
-        for entry in runner.content.entries:
-            fields = entry.fields
-            result = results[entry.path]
-            if result.job:
-                yield Schedule(
-                    name=fields.name,
-                    job_id=result.job.id,
-                    trigger=entry.trigger,
-                    enabled=fields.enabled,
-                    max_concurrent_runs=fields.max_concurrent_runs,
-                    tags=fields.tags or {},
-                    location=document.locate(entry.place),
-                )
-            else:
-                place, file = (*entry.place, "config"), result.document.file
-                document.report(
-                    workspace_rules.BROKEN_TARGET, place, name=fields.name, path=show(file)
-                )
-
-    def _warn_of_idle_tenants(
-        self, runner: RunnerResult, results: list[JobResult], broken: tuple[BrokenJob, ...]
+    def _find_idle(
+        self, runner: RunnerResult, jobs: tuple[Job, ...], broken: tuple[BrokenJob, ...]
     ) -> None:
-        busy = {job.tenant for job in (*broken, *(r.job for r in results)) if job}
-        for name in runner.content.tenants:
-            if name not in busy:
-                runner.document.report(
-                    workspace_rules.IDLE_TENANT,
-                    ("runner", "tenants", name),
-                    on="key",
-                    hint=suggest(name, busy),
-                    name=show(name),
-                    tenants=list_words(busy),
-                )
+        busy = {job.tenant for job in (*jobs, *broken)}
+        document, content = runner.document, runner.content
+        warn_of_idle_tenants(document, content, busy)
+        check_connector_limits(document, content, jobs, broken, self._catalog)
 
     def _keep(self, runner: RunnerResult, results: list[JobResult]) -> None:
         """Remember the files that loaded well; of the others, what was remembered before."""

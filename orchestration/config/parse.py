@@ -15,24 +15,29 @@ from orchestration.config.files import MAX_BYTES
 from orchestration.config.syntax import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from orchestration.domain.problem import Location
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parse(content: bytes, *, file: str, what: str = "a file") -> Document:
+def parse(
+    content: bytes, *, file: str, what: str = "a file", date_keys: Collection[str] = ()
+) -> Document:
     """The document that `content` holds, with all problems of its YAML; raises for none of them.
 
-    `file` names it in locations; `what` says in messages what it should be ("a job file").
+    `file` names it in locations; `what` says in messages what it should be ("a job file"). The
+    values of `date_keys` may be dates without quotes, which are texts here.
     """
     document = Document(file=file, content=content.removeprefix(_BYTE_ORDER_MARK))
     if _is_readable(document):
-        _build(document, what)
+        _build(document, what, date_keys)
     return document
 
 
-def _build(document: Document, what: str) -> None:
-    builder = Builder(document, what)
+def _build(document: Document, what: str, date_keys: Collection[str]) -> None:
+    builder = Builder(document, what, date_keys)
     try:
         builder.read(CSafeLoader(document.content))
     except StopError:

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from orchestration.config import jobs, runner_settings, workspace_rules, yaml_rules
 from orchestration.config.document import Document
+from orchestration.config.instants import DATE_KEYS
 from orchestration.config.parse import parse
+from orchestration.config.runner_settings import RunnerContent
 from orchestration.config.spares import Version, fill_gaps, render_spares, spares_name
 from orchestration.config.words import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from orchestration.config.document import Place
+    from orchestration.config.entries import Entry
     from orchestration.config.finder import JobFinder
     from orchestration.config.jobs import JobContext
     from orchestration.config.last_good import LastGood
-    from orchestration.config.runner_settings import RunnerContent
     from orchestration.domain.job import Job
 
 
@@ -35,13 +38,15 @@ class JobResult:
 @dataclass(slots=True, eq=False)
 class RunnerResult:
     """What came of runner.yaml. `source` is the document that `content` was read from, which is not
-    `document` where the last good version serves. `texts` are to be kept, by their names.
+    `document` where the last good version serves. `texts` are to be kept, by their names. `missing`
+    are the names of the schedules whose entries are broken, also where older ones serve.
     """
 
     document: Document
     content: RunnerContent
     source: Document
     texts: Mapping[str, str]
+    missing: frozenset[str] = frozenset()
 
 
 class FileReader:
@@ -87,7 +92,7 @@ class FileReader:
     def read_runner(self, path: str) -> RunnerResult:
         """What runner.yaml says; what its last good version says where it is broken now."""
         try:
-            document = self._open(path, runner_settings.WHAT, linked=False)
+            document = self._open(path, runner_settings.WHAT, linked=False, date_keys=DATE_KEYS)
             content = self._read_content(document)
             return self._fall_back(document, content)
         except Exception as error:  # noqa: BLE001 - as above
@@ -130,11 +135,27 @@ class FileReader:
             if entry.fields.name not in present:
                 what = f"the schedule `{show(entry.fields.name)}`"
                 document.report(workspace_rules.LAST_GOOD_IN_FORCE, what=what)
-        texts = {document.file: _text(document)} if content.is_sound else {}
-        kept = render_spares(content.broken_entries.keys() - present, old, spares)
-        if kept:
-            texts[spares_name(document.file)] = kept
-        return RunnerResult(document, replace(content, entries=entries), document, texts)
+        missing = frozenset(content.broken_entries.keys() - present)
+        content = replace(content, entries=entries)
+        texts = _texts_to_keep(document, content, missing, old, spares)
+        return RunnerResult(document, content, document, texts, missing)
+
+    def read_older_entries(
+        self, runner: RunnerResult, broken: Mapping[str, Place]
+    ) -> tuple[Entry, ...]:
+        """The last good versions of entries that turned out to be broken when all jobs were known.
+
+        They stand at the places of `broken`, and are kept for as long as those are.
+        """
+        document, content = runner.document, runner.content
+        if runner.source is not document:
+            return ()
+        old = self._read_version(document.file)
+        spares = self._read_version(spares_name(document.file))
+        runner.missing |= broken.keys()
+        runner.texts = _texts_to_keep(document, content, runner.missing, old, spares)
+        gaps = RunnerContent(settings=content.settings, broken_entries=broken)
+        return fill_gaps(gaps, [version for version in (old, spares) if version])
 
     def _kept_texts(self, file: str) -> dict[str, str]:
         if self._last_good is None:
@@ -146,7 +167,9 @@ class FileReader:
         document = self._open_last_good(name)
         return Version(document, self._read_content(document)) if document else None
 
-    def _open(self, path: str, what: str, *, linked: bool) -> Document:
+    def _open(
+        self, path: str, what: str, *, linked: bool, date_keys: Collection[str] = ()
+    ) -> Document:
         file = self._layout.display(path)
         document = Document(file=file)
         if not self._layout.is_inside(path, linked=linked):
@@ -158,11 +181,13 @@ class FileReader:
             reason = (error.strerror or type(error).__name__).lower()
             document.report(yaml_rules.UNREADABLE, reason=reason)
             return document
-        return parse(content, file=file, what=what)
+        return parse(content, file=file, what=what, date_keys=date_keys)
 
     def _open_last_good(self, name: str) -> Document | None:
         text = self._last_good.read(name) if self._last_good else None
-        return parse(text.encode(errors="replace"), file=name) if text is not None else None
+        if text is None:
+            return None
+        return parse(text.encode(errors="replace"), file=name, date_keys=DATE_KEYS)
 
     def _fault(self, path: str, error: Exception) -> Document:
         """A document whose problem is a fault of this program.
@@ -174,6 +199,19 @@ class FileReader:
         document = Document(file=self._layout.display(path))
         document.report(yaml_rules.OUR_BUG, reason=f"{type(error).__name__} in {where}")
         return document
+
+
+def _texts_to_keep(
+    document: Document,
+    content: RunnerContent,
+    missing: frozenset[str],
+    old: Version | None,
+    spares: Version | None,
+) -> dict[str, str]:
+    texts = {document.file: _text(document)} if content.is_sound else {}
+    if kept := render_spares(missing, old, spares):
+        texts[spares_name(document.file)] = kept
+    return texts
 
 
 def _text(document: Document) -> str:

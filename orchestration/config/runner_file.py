@@ -2,43 +2,131 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from orchestration.config.fields import (
+    NOT_GIVEN,
     Argv,
     Count,
     Crons,
+    Duration,
     FileModel,
     Flag,
     FreeMap,
+    Generation,
+    PriorityName,
     Text,
     TextMap,
     WholeSeconds,
 )
 
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+TRIGGER_KEYS = (
+    "cron",
+    "interval_seconds",
+    "after_completion_seconds",
+    "continuous",
+    "once",
+    "on_asset",
+)
+
+_ONE_TRIGGER: JsonDict = {"oneOf": [{"required": [key]} for key in TRIGGER_KEYS]}
+
 
 class ScheduleEntry(FileModel):
-    """One schedule: which job runs, and when."""
+    """One schedule: which job runs, and when. It has exactly one of the triggers `cron`,
+    `interval_seconds`, `after_completion_seconds`, `continuous`, `once` and `on_asset`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_ONE_TRIGGER)
 
     name: Text = Field(description="The name of the schedule.")
     config: Text = Field(description="The job file, from the folder of `runner.yaml`.")
     cron: Crons = Field(
         default=[],
-        description="When it fires: five fields, in quotes. A list fires when any of them does.",
+        description="Trigger: five fields, in quotes. A list fires when any of them does.",
     )
     interval_seconds: WholeSeconds = Field(
         default=0,
-        description="The distance of runs from start to start, in place of `cron`, on a grid that "
-        "begins at the Unix epoch in UTC.",
+        description="Trigger: the seconds from start to start, on a grid that begins at the Unix "
+        "epoch in UTC.",
+    )
+    after_completion_seconds: WholeSeconds = Field(
+        default=0,
+        description="Trigger: the seconds from the end of a run of the job to the next one, however "
+        "the run was started. At once where there has been none.",
+    )
+    continuous: Flag = Field(
+        default=False, description="Trigger: the job runs again and again, without an end."
+    )
+    minimum_gap_seconds: WholeSeconds = Field(
+        default=5, description="With `continuous`: the seconds from the end of a run to the next."
+    )
+    error_backoff_seconds: WholeSeconds = Field(
+        default=30,
+        description="With `continuous`: the seconds to wait after a failed run, doubled by each "
+        "further failure in a row.",
+    )
+    max_error_backoff_seconds: WholeSeconds = Field(
+        default=3600, description="With `continuous`: no wait after failures is longer, in seconds."
+    )
+    once: Generation = Field(
+        default="",
+        description="Trigger: one run for each generation, a text or a number of your choice. "
+        "Another one makes the job run once more.",
+    )
+    on_asset: Text = Field(
+        default="",
+        description="Trigger: the job runs when this asset of another job has been updated: "
+        "`tenant/asset`, or the whole key `tenant/target/asset` where that is not clear.",
+    )
+    timezone: Text = Field(
+        default="UTC", description="The time zone of `cron`, and of `start` and `end`."
+    )
+    start: Text = Field(
+        default="",
+        description="It does not fire before this date or date-time, which is in the zone of the "
+        "schedule unless it has an offset. A date is its first instant.",
+        examples=["2026-01-31", "2026-01-31T18:00:00+01:00"],
+    )
+    end: Text = Field(
+        default="",
+        description="It does not fire at or after this date or date-time, written like `start`.",
+        examples=["2026-12-31", "2026-12-31T18:00:00+01:00"],
+    )
+    overlap: Literal["queue", "skip"] = Field(
+        default="queue",
+        description="What a tick does while `max_concurrent_runs` runs of the job are under way: its "
+        "run waits in the queue, or there is none.",
+    )
+    catch_up: Literal["latest", "none", "all"] = Field(
+        default="latest",
+        description="With `cron` and `interval_seconds`: which ticks run later that were missed "
+        "while nothing was there to fire them.",
+    )
+    catch_up_window: Duration = Field(
+        default=NOT_GIVEN,
+        description="With `catch_up: all`: how old a missed tick may be that still runs. By default "
+        "`24h`.",
+    )
+    spread: Duration = Field(
+        default=NOT_GIVEN,
+        description="With `cron` and `interval_seconds`: each tick is moved by the same number of "
+        "whole minutes below this, chosen by the name of the schedule. By default by none.",
+    )
+    priority: PriorityName | None = Field(
+        default=None,
+        description="Which runs leave the queue first. By default that of the tenant.",
+    )
+    max_concurrent_runs: Count = Field(
+        default=1, description="How many runs of the job may be under way at once."
     )
     enabled: Flag = Field(
         default=True, description="Whether it fires. A change is in force at the next tick."
-    )
-    timezone: Text = Field(default="UTC", description="The time zone of `cron`.")
-    max_concurrent_runs: Count = Field(
-        default=1, description="How many runs of the job may be under way at once."
     )
     tags: TextMap | None = Field(default=None, description="Tags of each run.")
 
@@ -58,6 +146,29 @@ class Orchestrator(FileModel):
     )
 
 
+class EnvSecretsEntry(FileModel):
+    """Secrets from the environment of the process that runs the job."""
+
+    provider: Literal["env"] = Field(description="Environment variables with a prefix.")
+    prefix: Text = Field(
+        description="`${TOKEN}` is looked up as this and `TOKEN`. No other tenant can read a "
+        "variable that begins so."
+    )
+
+
+class FileSecretsEntry(FileModel):
+    """Secrets from a file of `NAME=value` lines, or from a folder with one file a secret."""
+
+    provider: Literal["file"] = Field(description="A file, or a folder of files.")
+    path: Text = Field(
+        description="The file or the folder, from the folder of `runner.yaml`; an absolute path may "
+        "lie outside of it. Only its owner may be able to read it."
+    )
+
+
+SecretsEntry = Annotated[EnvSecretsEntry | FileSecretsEntry, Field(discriminator="provider")]
+
+
 class TenantEntry(FileModel):
     """What holds for all jobs of one tenant."""
 
@@ -66,10 +177,25 @@ class TenantEntry(FileModel):
         description="How many of its runs may be under way at once. By default "
         "`concurrency_per_tenant`.",
     )
+    priority: PriorityName = Field(
+        default="normal", description="Which runs leave the queue first, those of higher priority."
+    )
     env: TextMap | None = Field(
         default=None,
         description="Variables for each process of the tenant's jobs. Values may hold `${NAME}`, "
         "resolved when a job runs.",
+    )
+    secrets: SecretsEntry | None = Field(
+        default=None,
+        description="Where `${NAME}` is looked up when a job runs, before the environment.",
+    )
+
+
+class ConnectorEntry(FileModel):
+    """What holds for all jobs with one connector."""
+
+    concurrency: Count = Field(
+        description="How many runs with the connector at either end may be under way at once."
     )
 
 
@@ -109,6 +235,19 @@ class Runner(InactiveRunnerFields):
     orchestrator: Orchestrator | None = Field(default=None, description="Schedules and limits.")
     tenants: dict[str, TenantEntry | None] | None = Field(
         default=None, description="Settings of single tenants, by their names."
+    )
+    connectors: dict[str, ConnectorEntry] | None = Field(
+        default=None, description="Limits of single connectors, by their names."
+    )
+    postgres_url: Text = Field(
+        default="",
+        description="The database of the Dagster instance, as the one reference `${NAME}` to the "
+        "variable that holds its URL. By default SQLite.",
+    )
+    graceful_shutdown_timeout: Duration = Field(
+        default=NOT_GIVEN,
+        description="How long `orchestrate up` waits for runs when it is asked to stop, before it "
+        "cancels them. By default `30s`.",
     )
     state_directory: Text = Field(
         default=".orchestrate",

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.config import field_rules, names
-from orchestration.config.checks import (
-    check_secrets,
-    check_variables,
-    read_folder,
-    refuse_name,
-)
+from orchestration.config.checks import check_secrets, read_folder, refuse_name
 from orchestration.config.entries import Entry, check_unique, read_entries
 from orchestration.config.find import read_state_directory
 from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS, RunnerFile
+from orchestration.config.tenants import read_tenants
 from orchestration.config.translate import Translator
 from orchestration.config.validation import validate
 from orchestration.config.variables import resolve_references
+from orchestration.domain.references import ReferenceSyntaxError, references
 from orchestration.domain.workspace import DevService, Settings, Tenant
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from orchestration.domain.events import JsonValue
 
 WHAT = "runner.yaml"
+_SHUTDOWN_TIMEOUT = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def read_runner(
     if file is None:
         return RunnerContent(settings=default)
     settings = _read_settings(document, file.runner, layout)
-    tenants = _read_tenants(document, file.runner)
+    tenants = read_tenants(document, file.runner, layout)
     _warn_of_idle_fields(document, file.runner)
     is_sound = not document.has_errors
     entries, broken = read_entries(document, raw_entries, finder)
@@ -77,6 +76,8 @@ def read_runner(
 def _when(place: Place) -> When:
     match place:
         case ("runner", "tenants", _, "env", _) | ("runner", "dev", "services", _, "command", _):
+            return "run"
+        case ("runner", "postgres_url"):
             return "run"
         case ("runner", key, *_) if key in INACTIVE_RUNNER_FIELDS:
             return "never"
@@ -106,8 +107,36 @@ def _read_settings(document: Document, runner: Runner, layout: Layout) -> Settin
         state_directory=read_state_directory(runner.state_directory, layout),
         concurrency_per_tenant=orchestrator.concurrency_per_tenant if orchestrator else 1,
         max_concurrent_runs=(orchestrator.max_concurrent_runs or None) if orchestrator else None,
+        connector_limits=_read_connectors(document, runner),
+        postgres_url=_read_postgres_url(document, runner.postgres_url),
+        graceful_shutdown_timeout=runner.graceful_shutdown_timeout or _SHUTDOWN_TIMEOUT,
         dev_services=_read_services(document, runner, layout),
     )
+
+
+def _read_connectors(document: Document, runner: Runner) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for name, entry in (runner.connectors or {}).items():
+        place: Place = ("runner", "connectors", name)
+        if refusal := names.check_name(name):
+            refuse_name(document, place, name, "a connector", refusal)
+        else:
+            limits[name] = entry.concurrency
+    return limits
+
+
+def _read_postgres_url(document: Document, text: str) -> str | None:
+    """The name of the variable that holds the URL."""
+    if not text:
+        return None
+    try:
+        found = references(text)
+    except ReferenceSyntaxError:
+        return None  # reported already, as for each text with references
+    if len(found) == 1 and text == f"${{{found[0].name}}}":
+        return found[0].name
+    document.report(field_rules.BAD_POSTGRES_URL, ("runner", "postgres_url"))
+    return None
 
 
 def _read_services(document: Document, runner: Runner, layout: Layout) -> tuple[DevService, ...]:
@@ -127,22 +156,6 @@ def _read_services(document: Document, runner: Runner, layout: Layout) -> tuple[
         )
         for index, entry in enumerate(entries)
     )
-
-
-def _read_tenants(document: Document, runner: Runner) -> dict[str, Tenant]:
-    default = runner.orchestrator.concurrency_per_tenant if runner.orchestrator else 1
-    tenants: dict[str, Tenant] = {}
-    for name, entry in (runner.tenants or {}).items():
-        place: Place = ("runner", "tenants", name)
-        refusal = names.check_name(name, reserved=names.RESERVED_NAMES)
-        if refusal:
-            refuse_name(document, place, name, "a tenant", refusal)
-            continue
-        env = (entry.env if entry else None) or {}
-        check_variables(document, (*place, "env"), env)
-        concurrency = entry.concurrency if entry else 0
-        tenants[name] = Tenant(name=name, concurrency=concurrency or default, env=env)
-    return tenants
 
 
 def _warn_of_idle_fields(document: Document, runner: Runner) -> None:

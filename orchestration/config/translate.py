@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
@@ -113,6 +114,8 @@ class Translator:
             return self._report_bound
         return {
             "literal_error": self._report_choice,
+            "union_tag_invalid": self._report_tag,
+            "union_tag_not_found": self._report_no_tag,
             "string_too_short": self._report_empty,
             "too_short": self._report_empty,
             DURATION_ERROR: self._report_duration,
@@ -184,6 +187,30 @@ class Translator:
             f"one of {words}",
             "write one of these words",
             hint=suggest(str(item["input"]), choices),
+        )
+
+    def _report_tag(self, place: Place, item: ErrorDetails) -> None:
+        """The key that tells the members of a union apart has a value that none of them has."""
+        context = item.get("ctx", {})
+        key, tags = str(context["discriminator"]).strip("'"), str(context["expected_tags"])
+        words = tags.replace("'", "`").replace(", ", " or ")
+        self._document.report(
+            field_rules.BAD_VALUE,
+            (*place, key),
+            hint=suggest(str(context["tag"]), re.findall(r"'(\w+)'", tags)),
+            field=key,
+            found=describe(self._document, (*place, key), item["input"][key]),
+            expected=words,
+            cure="write one of these words",
+        )
+
+    def _report_no_tag(self, place: Place, item: ErrorDetails) -> None:
+        key = str(item.get("ctx", {})["discriminator"]).strip("'")
+        if not isinstance(item["input"], dict):
+            self._report_type(place, item)
+            return
+        self._document.report(
+            field_rules.MISSING_KEY, place, key=key, where=self._where(place), meaning=""
         )
 
     def _report_empty(self, place: Place, item: ErrorDetails) -> None:

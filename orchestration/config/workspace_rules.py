@@ -81,6 +81,49 @@ NOT_KEPT = Rule(
     help="let this user write to {path}",
     severity=Severity.WARNING,
 )
+UNKNOWN_ASSET = Rule(
+    code="ORC211",
+    title="unknown asset",
+    cause="`on_asset` names the asset of a job of the workspace.",
+    message="no job produces the asset `{asset}`",
+    help="write `tenant/asset` of a job in the workspace",
+)
+AMBIGUOUS_ASSET = Rule(
+    code="ORC212",
+    title="ambiguous asset",
+    cause="A tenant may have assets of one name in several targets.",
+    message="several assets are meant by `{asset}`",
+    help="write the whole key, one of {keys}",
+)
+OWN_ASSET = Rule(
+    code="ORC213",
+    title="asset of the job itself",
+    cause="A job that is started by the update of its own asset would never stop.",
+    message="the schedule `{name}` would start its job after each run of that same job",
+    help="name the asset of another job, or use `continuous: true` or `after_completion_seconds`",
+)
+ASSET_CIRCLE = Rule(
+    code="ORC214",
+    title="jobs that start each other in a circle",
+    cause="Jobs that are started by the updates of each other's assets would never stop.",
+    message="the schedule `{name}` closes a circle of `on_asset`: {circle}",
+    help="remove one of the schedules of the circle",
+)
+IDLE_CONNECTOR = Rule(
+    code="ORC215",
+    title="limit of a connector without jobs",
+    cause="A limit that no job meets does nothing; often the name is misspelt.",
+    message="no job has the connector `{name}`",
+    help="connectors of jobs are {connectors}",
+    severity=Severity.WARNING,
+)
+MISSPELT_LIMIT = Rule(
+    code="ORC216",
+    title="limit of a misspelt connector",
+    cause="No connector has this name, and one has nearly this name, which would go without a limit.",
+    message="there is no connector `{name}`",
+    help="connectors are {connectors}",
+)
 BAD_CRON = Rule(
     code="ORC401",
     title="invalid cron expression",
@@ -104,19 +147,20 @@ UNKNOWN_TIMEZONE = Rule(
     message="there is no time zone `{name}`",
     help="write a name of the IANA database, such as `Europe/Berlin` or `UTC`",
 )
-CRON_AND_INTERVAL = Rule(
+SEVERAL_TRIGGERS = Rule(
     code="ORC404",
-    title="both cron and interval",
-    cause="A schedule fires by a cron expression or by an interval.",
-    message="the schedule `{name}` has both `cron` and `interval_seconds`",
-    help="keep one of the two",
+    title="several triggers",
+    cause="A schedule has one trigger; a job may have several schedules.",
+    message="the schedule `{name}` has several triggers: {keys}",
+    help="keep one of them, and give each other one a schedule of its own",
 )
 NO_TRIGGER = Rule(
     code="ORC405",
-    title="neither cron nor interval",
-    cause="A schedule fires by a cron expression or by an interval.",
-    message="the schedule `{name}` does not say when: it has neither `cron` nor `interval_seconds`",
-    help='add `cron: "0 2 * * *"` or `interval_seconds: 3600`',
+    title="no trigger",
+    cause="A schedule says when its job runs, in one of six ways.",
+    message="the schedule `{name}` does not say when its job runs",
+    help='add `cron: "0 2 * * *"`, or one of `interval_seconds`, `after_completion_seconds`, '
+    "`continuous`, `once` and `on_asset`",
 )
 INTERVAL_TIMEZONE = Rule(
     code="ORC406",
@@ -126,10 +170,57 @@ INTERVAL_TIMEZONE = Rule(
     help="remove `timezone`, or use `cron` for local times",
     severity=Severity.WARNING,
 )
-INEXACT_INTERVAL = Rule(
+SHORT_INTERVAL = Rule(
     code="ORC407",
-    title="interval that cannot be kept exactly yet",
-    cause="Nothing is approximated: an interval is accepted when it fires exactly.",
-    message="an interval of {interval} cannot be kept exactly yet",
-    help="choose a whole number of minutes that divides a day: {near}",
+    title="interval that is shorter than a look",
+    cause="Sensors look every five seconds; of several ticks since the last look one run comes late.",
+    message="an interval of {interval} is shorter than the five seconds between two looks",
+    help="choose at least 5 seconds, or use `continuous: true`",
+    severity=Severity.WARNING,
+)
+FOREIGN_OPTION = Rule(
+    code="ORC408",
+    title="option of another trigger",
+    cause="An option that does nothing for its schedule would be ignored, so it is refused.",
+    message="`{option}` belongs to {owners}, which the schedule `{name}` does not have",
+    help="remove it",
+)
+BAD_INSTANT = Rule(
+    code="ORC409",
+    title="invalid date or time",
+    cause="A date or a date-time names one instant, in the zone of the schedule unless it has an "
+    "offset; a local time that clocks skip or repeat does not.",
+    message="`{field}` is {found}, and {reason}",
+    help="{cure}",
+)
+EMPTY_WINDOW = Rule(
+    code="ORC410",
+    title="window without a duration",
+    cause="A schedule fires from `start` on and before `end`, so `end` is the later one.",
+    message="the schedule `{name}` ends before it starts, so it would never fire",
+    help="let `end` be after `start`",
+)
+PAST_WINDOW = Rule(
+    code="ORC411",
+    title="window that is over",
+    cause="A schedule whose `end` has passed does not fire any more.",
+    message="the `end` of the schedule `{name}` has passed, so it does not fire any more",
+    help="remove the schedule, or choose another `end`",
+    severity=Severity.WARNING,
+)
+BAD_SPREAD = Rule(
+    code="ORC412",
+    title="spread that does not fit",
+    cause="A spread moves all ticks of a schedule by the same number of whole minutes, less than "
+    "the time between two of them, and never to another day where days are chosen.",
+    message="a spread of {spread} does not fit: {reason}",
+    help="{cure}",
+)
+BACKOFF_ABOVE_LIMIT = Rule(
+    code="ORC413",
+    title="first wait above the longest wait",
+    cause="Each wait is cut to `max_error_backoff_seconds`, so the first one never applies.",
+    message="`error_backoff_seconds` is {initial}, above `max_error_backoff_seconds` of {longest}",
+    help="lower the first or raise the second",
+    severity=Severity.WARNING,
 )

@@ -271,7 +271,7 @@ def test_a_broken_runner_without_a_past_loads_what_is_right(load):
         ("timezone: Europe/Berlin", "timezone: Berlin"),
         ("max_concurrent_runs: 2", "max_concurrent_runs: two"),
         ("tags: {cadence: ", "tags: {tenant: "),
-        ('cron: "@daily"', "interval_seconds: 7"),
+        ('cron: "@daily"', "interval_seconds: 0.7"),
         ('cron: "@daily"', 'cron: ["@daily", "@reboot"]'),
         ('cron: "@daily"', "enabled: true"),
     ],
