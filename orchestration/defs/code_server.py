@@ -19,7 +19,11 @@ _SERVICE = "/api.DagsterApi"
 
 
 class CodeServerUnreachableError(Exception):
-    """The code server does not answer, or not in time."""
+    """The code server does not answer, or not in time: then it `is_busy`."""
+
+    def __init__(self, reason: str, *, is_busy: bool = False) -> None:
+        super().__init__(reason)
+        self.is_busy = is_busy
 
 
 class _Channel(Protocol):
@@ -58,6 +62,15 @@ class CodeServer:
         reply = StringValue.FromString(self._call("ListRepositories", timeout))
         return parse_load_error(reply.value)
 
+    def check(self, timeout: timedelta) -> None:
+        """Returns when the process that serves the definitions answers: it is another one than the
+        process that listens, which may outlive it.
+
+        Raises:
+            CodeServerUnreachableError: there is no answer within `timeout`.
+        """
+        self._call("GetServerId", timeout)
+
     def _call(self, method: str, timeout: timedelta) -> bytes:
         import grpc
 
@@ -66,7 +79,8 @@ class CodeServer:
             call = channel.unary_unary(f"{_SERVICE}/{method}", bytes, bytes)
             return call(b"", timeout=timeout.total_seconds())
         except grpc.RpcError as error:
-            raise CodeServerUnreachableError(str(error)) from error
+            is_busy = cast("grpc.Call", error).code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            raise CodeServerUnreachableError(str(error), is_busy=is_busy) from error
         finally:
             channel.close()
 

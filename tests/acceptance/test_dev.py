@@ -114,7 +114,7 @@ def test_nothing_is_left_of_a_dev_that_is_killed_not_even_a_stubborn_job(
 
     eventually(lambda: left() == [], seconds=20)
     assert workspace.run("reload").err.startswith(
-        "error ORC623: no `orchestrate dev` is running with the state directory"
+        "error ORC623: neither `orchestrate up` nor `dev` is running with the state directory"
     )
 
 

@@ -1,4 +1,4 @@
-"""The files of `orchestrate dev`, on a real disk."""
+"""The files of `dev` and `up`, on a real disk."""
 
 import pytest
 
@@ -17,7 +17,9 @@ from orchestration.cli.errors import InstanceRunningError, NoInstanceError
 from orchestration.defs.instance import render_instance
 from orchestration.domain.workspace import Settings, Workspace
 
-INSTANCE = Instance(pid=1, url="http://localhost:3000", socket="/tmp/code-server.sock")
+INSTANCE = Instance(
+    command="up", pid=1, url="http://localhost:3000", socket="/tmp/code-server.sock"
+)
 
 
 @pytest.fixture
@@ -83,14 +85,14 @@ def test_a_new_instance_has_no_tables(home, workspace):
 
 
 def test_there_is_one_dev_for_a_workspace_and_others_find_it(tmp_path):
-    with claim(tmp_path):
+    with claim(tmp_path, "dev"):
         write_record(tmp_path, INSTANCE)
-        with pytest.raises(InstanceRunningError) as caught, claim(tmp_path):
+        with pytest.raises(InstanceRunningError) as caught, claim(tmp_path, "dev"):
             pass
         assert find_instance(tmp_path) == INSTANCE
 
     assert caught.value.reason == (
-        "`orchestrate dev` runs for this workspace already, at http://localhost:3000 in process 1"
+        "`orchestrate up` runs for this workspace already, at http://localhost:3000 in process 1"
     )
     with pytest.raises(NoInstanceError):
         find_instance(tmp_path)
@@ -102,7 +104,7 @@ def test_the_record_of_a_dev_that_was_killed_does_not_count(tmp_path):
     with pytest.raises(NoInstanceError) as caught:
         find_instance(tmp_path)
     assert caught.value.reason == (
-        f"no `orchestrate dev` is running with the state directory `{tmp_path}`"
+        f"neither `orchestrate up` nor `dev` is running with the state directory `{tmp_path}`"
     )
 
 

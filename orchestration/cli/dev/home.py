@@ -1,16 +1,18 @@
-"""The files of `orchestrate dev`: its folders, `dagster.yaml`, who is running, and the lock."""
+"""The files of `dev` and `up`: their folders, `dagster.yaml`, who is running, and the lock."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import platform
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestration import __version__
 from orchestration.cli.dev.database import has_postgres_tables, has_sqlite_tables
 from orchestration.cli.dev.services import render_workspace_file
 from orchestration.cli.errors import InstanceRunningError, NoInstanceError
@@ -42,9 +44,15 @@ class Home:
         """The folder with one log file a process."""
         return logs_folder(self.state)
 
-    def remove_socket(self) -> None:
-        """Removes the socket, and the folder that was made for it alone."""
+    @property
+    def run_server(self) -> Path:
+        """The socket of the run server."""
+        return self.socket.with_name("run-server.sock")
+
+    def remove_sockets(self) -> None:
+        """Removes the sockets, and the folder that was made for them alone."""
         self.socket.unlink(missing_ok=True)
+        self.run_server.unlink(missing_ok=True)
         if self.socket.parent != self.state:
             self.socket.parent.rmdir()
 
@@ -56,15 +64,21 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """A running `orchestrate dev`, as other commands find it."""
+    """A running `orchestrate dev` or `up`, which `command` says, as other commands find it.
 
+    The versions are those of what runs, not of what is installed by now.
+    """
+
+    command: str
     pid: int
     url: str
     socket: str
+    version: str = __version__
+    python: str = platform.python_version()
 
 
 def logs_folder(state: Path) -> Path:
-    """Where the processes of `orchestrate dev` with that state directory write their logs."""
+    """Where the processes of `dev` and `up` with that state directory write their logs."""
     return state / "logs"
 
 
@@ -96,7 +110,7 @@ def write_files(home: Home, workspace: Workspace) -> str | None:
             f"{path} is your own and is used as it is; without the run_coordinator that"
             " `orchestrate` writes, the limits of runner.yaml do not hold"
         )
-    path.write_text(render_instance(workspace), encoding="utf-8")
+    path.write_text(render_instance(workspace, run_server=home.run_server), encoding="utf-8")
     return None
 
 
@@ -116,8 +130,8 @@ def has_tables(home: Home, settings: Settings, environ: Mapping[str, str]) -> bo
 
 
 @contextmanager
-def claim(state: Path) -> Generator[None]:
-    """Makes this process the one `orchestrate dev` of the workspace for as long as the block runs.
+def claim(state: Path, command: str) -> Generator[None]:
+    """Makes this process the one `dev` or `up` of the workspace for as long as the block runs.
 
     Raises:
         InstanceRunningError: another process is it already.
@@ -126,9 +140,10 @@ def claim(state: Path) -> Generator[None]:
     with _open_lock(state) as lock:
         if not _take(lock):
             other = _read_record(state)
+            name = other.command if other else command
             where = f", at {other.url} in process {other.pid}" if other else ""
             raise InstanceRunningError(
-                f"`orchestrate dev` runs for this workspace already{where}",
+                f"`orchestrate {name}` runs for this workspace already{where}",
                 help="use that one, or stop it first; two schedulers would start every run twice",
             )
         try:
@@ -139,12 +154,11 @@ def claim(state: Path) -> Generator[None]:
 
 def write_record(state: Path, instance: Instance) -> None:
     """Lets other commands find this instance; `claim` removes it at its end."""
-    fields = {"pid": instance.pid, "url": instance.url, "socket": instance.socket}
-    _record_file(state).write_text(json.dumps(fields), encoding="utf-8")
+    _record_file(state).write_text(json.dumps(asdict(instance)), encoding="utf-8")
 
 
 def find_instance(state: Path) -> Instance:
-    """The `orchestrate dev` that runs for this state directory.
+    """The `orchestrate dev` or `up` that runs for this state directory.
 
     Raises:
         NoInstanceError: none runs, or it is just starting; a record that was left behind by one
@@ -156,8 +170,8 @@ def find_instance(state: Path) -> Instance:
         if running:
             return running
     raise NoInstanceError(
-        f"no `orchestrate dev` is running with the state directory `{state}`",
-        help="start it with `orchestrate dev`; it reads the files as they are then",
+        f"neither `orchestrate up` nor `dev` is running with the state directory `{state}`",
+        help="start one of them; it reads the files as they are then",
     )
 
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestration.runner import ProcessSpec
 from orchestration.runner.link import GuardLink, GuardLost, GuardReport, StartFailure
@@ -29,6 +29,29 @@ _POLL_SECONDS: Final = 0.05
 _TAIL_BYTES: Final = 8192
 
 
+class RunningProcess(Protocol):
+    """What can be done with a service that was started; `Process` is one."""
+
+    name: str
+    log: Path
+
+    def ended(self) -> str | None:
+        """How it ended; None while it runs."""
+
+    def stop(self) -> None:
+        """Asks it to end."""
+
+    def kill(self) -> None:
+        """Ends it now."""
+
+    def abandon(self) -> None:
+        """Waits no more for its end."""
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of its log."""
+        ...
+
+
 class Process:
     """A running service. Create it in the main thread: its guard lives as long as that thread."""
 
@@ -39,7 +62,7 @@ class Process:
         self._ending: str | None = None
         self._link = GuardLink()
         _keep_previous(log)
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             self._link.start(stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         self._link.order(
             ProcessSpec(
@@ -79,7 +102,7 @@ class Process:
 
 
 def stop_all(
-    processes: Iterable[Process],
+    processes: Iterable[RunningProcess],
     *,
     hurry: Callable[[], bool],
     clock: Callable[[], float] = time.monotonic,

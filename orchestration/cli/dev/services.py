@@ -1,4 +1,4 @@
-"""What `orchestrate dev` starts: the processes of Dagster, and the helpers of the workspace."""
+"""What `dev` and `up` start: the processes of Dagster, and the helpers of the workspace."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
 LOCATION_NAME = "orchestration"
@@ -45,14 +46,17 @@ def code_server(*, root: Path, socket: Path) -> Service:
     )
 
 
-def webserver(*, root: Path, workspace_file: Path, host: str, port: int) -> Service:
-    """Dagster's UI."""
+def webserver(
+    *, root: Path, workspace_file: Path, host: str, port: int, read_only: bool
+) -> Service:
+    """Dagster's UI; a `read_only` one refuses everything that changes something."""
     return Service(
         name="webserver",
         argv=(
             *_PYTHON,
             *("dagster_webserver", "--workspace", str(workspace_file)),
             *("--host", host, "--port", str(port)),
+            *(("--read-only",) if read_only else ()),
         ),
         working_directory=root,
     )
@@ -63,6 +67,29 @@ def daemon(*, root: Path, workspace_file: Path) -> Service:
     return Service(
         name="daemon",
         argv=(*_PYTHON, "dagster._daemon", "run", "--workspace", str(workspace_file)),
+        working_directory=root,
+    )
+
+
+def run_server(*, root: Path, socket: Path, index_file: Path) -> Service:
+    """The process that forks those of the runs, from what it has imported once."""
+    return Service(
+        name="run-server",
+        argv=(
+            *_PYTHON,
+            *("orchestration.defs.run_server", "--socket", str(socket)),
+            *("--index", str(index_file)),
+        ),
+        working_directory=root,
+    )
+
+
+def cancel_runs(*, root: Path, patience: timedelta) -> Service:
+    """Cancels every run under way, and ends when they have, or when `patience` is over."""
+    seconds = str(round(patience.total_seconds()))
+    return Service(
+        name="cancel",
+        argv=(*_PYTHON, "orchestration.defs.cancel_runs", "--patience-seconds", seconds),
         working_directory=root,
     )
 

@@ -1,52 +1,27 @@
-"""One `orchestrate dev` from start to stop: processes, screen, reloads, and the way out."""
+"""One `orchestrate dev` from start to stop: processes, screen, and the way out."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from orchestration.cli.dev.background import Background
 from orchestration.cli.dev.processes import Process, stop_all
-from orchestration.cli.dev.screen import Event, format_event, run_event
-from orchestration.cli.dev.ui import UiUnreachableError
+from orchestration.cli.dev.screen import Event, format_event
+from orchestration.cli.dev.signals import Stopped
 from orchestration.cli.errors import ServiceDiedError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from orchestration.cli.dev.services import Service
-    from orchestration.cli.dev.ui import Ui
+    from orchestration.cli.dev.signals import StopRequests
 
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START_SECONDS: Final = 180
 _STEP_SECONDS: Final = 0.1
-_RUNS_SECONDS: Final = 2.0
-
-
-class StopRequests:
-    """Counts the signals that ask to stop: the first is polite, the second is in a hurry.
-
-    The handler does nothing but count, since it may run in the middle of anything.
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def listen(self) -> None:
-        """Takes the signals over, for the rest of the life of this process."""
-        for number in _STOP_SIGNALS:
-            signal.signal(number, self._hear)
-
-    def _hear(self, *_: object) -> None:
-        self.number += 1
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The user wants to stop."""
 
 
 class Session:
@@ -65,9 +40,7 @@ class Session:
         self._requests = requests
         self._echo = echo
         self._processes: list[Process] = []
-        self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(thread_name_prefix="dev")
-        self._work: list[Future[None]] = []
+        self._background = Background(lambda event: self.tell([event]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +71,7 @@ class Session:
 
     def in_background(self, events: Callable[[threading.Event], Iterable[Event]]) -> None:
         """Tells the events that the function yields, from a thread, until the session stops."""
-        self._work.append(self._threads.submit(self._tell_all, events))
+        self._background.start(events)
 
     def run(self) -> None:
         """Returns never; raises `Stopped` or `ServiceDiedError` when it is over."""
@@ -113,11 +86,9 @@ class Session:
 
     def stop(self) -> list[str]:
         """Stops everything; returns the names of the processes that had to be abandoned."""
-        self._stopping.set()
+        self._background.stop()
         before = self._requests.number
-        left = stop_all(self._processes, hurry=lambda: self._requests.number > before)
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        return left
+        return stop_all(self._processes, hurry=lambda: self._requests.number > before)
 
     def _look_around(self) -> None:
         if self._requests.number:
@@ -130,28 +101,7 @@ class Session:
                 raise _died(process, ending)
             self._processes.remove(process)
             self.tell([_helper_ended(process, ending)])
-        for work in self._work:
-            if work.done():
-                work.result()
-
-    def _tell_all(self, events: Callable[[threading.Event], Iterable[Event]]) -> None:
-        for event in events(self._stopping):
-            self.tell([event])
-
-
-def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterable[Event]:
-    """An event for each run that ends from now on."""
-    since = time.time()
-    seen: set[str] = set()
-    while not stop.wait(_RUNS_SECONDS):
-        try:
-            runs = [run for run in ui.finished_runs(since) if run.run_id not in seen]
-        except UiUnreachableError:
-            continue  # busy or being stopped; a UI that has ended is noticed by its process
-        for run in runs:
-            seen.add(run.run_id)
-            since = max(since, run.updated_at)
-            yield run_event(run, url)
+        self._background.check()
 
 
 def _helper_ended(process: Process, ending: str) -> Event:

@@ -18,6 +18,8 @@ _RUNS = """query($since: Float!) { runsOrError(limit: 50, filter: {
   runId jobName status startTime endTime updateTime tags { key value }
   assetMaterializations { metadataEntries {
     label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } } } } } }"""
+_UNDER_WAY = """{ runsOrError(limit: 500, filter: {statuses: [STARTING, STARTED, CANCELING]}) {
+  ... on Runs { results { jobName tags { key value } } } } }"""
 
 
 class UiUnreachableError(Exception):
@@ -72,6 +74,15 @@ class Ui:
         found = self.query(_RUNS, {"since": since})["runsOrError"].get("results", [])
         return sorted(map(parse_run, found), key=lambda run: run.updated_at)
 
+    def runs_under_way(self) -> list[str]:
+        """The subjects of the runs that have left the queue and have not ended, in order.
+
+        Raises:
+            UiUnreachableError: the UI does not answer.
+        """
+        found = self.query(_UNDER_WAY, {})["runsOrError"].get("results", [])
+        return sorted(map(_subject, found))
+
     def query(self, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The `data` of the answer to a GraphQL query.
 
@@ -97,19 +108,23 @@ class Ui:
 
 def parse_run(run: Mapping[str, Any]) -> FinishedRun:
     """The run that one entry of the GraphQL answer describes."""
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     facts = [entry for event in run["assetMaterializations"] for entry in event["metadataEntries"]]
     found = {fact["label"]: fact.get("text", fact.get("intValue")) for fact in facts}
-    named = "tenant" in tags and "job_name" in tags
     times = (run["startTime"], run["endTime"])
     return FinishedRun(
         run_id=run["runId"],
-        subject=f"{tags['tenant']}/{tags['job_name']}" if named else run["jobName"],
+        subject=_subject(run),
         outcome=_outcome(run["status"], found.get("status")),
         updated_at=run["updateTime"],
         seconds=times[1] - times[0] if all(times) else None,
         rows=found.get("dagster/row_count"),
     )
+
+
+def _subject(run: Mapping[str, Any]) -> str:
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    named = "tenant" in tags and "job_name" in tags
+    return f"{tags['tenant']}/{tags['job_name']}" if named else run["jobName"]
 
 
 def _outcome(status: str, reported: object) -> str:
