@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -42,6 +43,7 @@ _NAMES = frozenset(
         "sat",
     ]
 )
+_DAY_MINUTES = 24 * 60
 _REFERENCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -95,6 +97,58 @@ def uneven_steps(expression: str) -> tuple[UnevenStep, ...]:
         for step in re.findall(r"\*/(\d+)", part)
         if size % int(step)
     )
+
+
+def fires_every_hour(expression: str) -> bool:
+    """Whether a normalised expression leaves the hour open: `*`, `*/1` or `0-23`."""
+    return len(_times(expression)[1]) == 24
+
+
+def shift_cron(expression: str, minutes: int) -> tuple[str, ...]:
+    """The expressions that fire `minutes` (0 to 1439) later on the wall clock than `expression`.
+
+    There are several where a part passes the hour and another does not.
+
+    >>> shift_cron("0,30 2 * * *", 45)
+    ('15 3 * * *', '45 2 * * *')
+
+    Raises:
+        CronError: a time would pass midnight, and the expression is for certain days only.
+    """
+    if minutes == 0:
+        return (expression,)
+    minute_field, hour_field = _times(expression)
+    days = " ".join(expression.split(" ")[2:])
+    moved = [hour * 60 + minute + minutes for hour in hour_field for minute in minute_field]
+    if days != "* * *" and max(moved) >= _DAY_MINUTES:
+        raise CronError(
+            f"`{expression}` moved by {minutes} minutes passes midnight, into another day",
+            help="choose an earlier time or a smaller `spread`",
+        )
+    return join_times((time % _DAY_MINUTES for time in moved), days)
+
+
+def join_times(times: Iterable[int], days: str) -> tuple[str, ...]:
+    """The expressions that fire at `times`, in minutes of the day, on the days that the last three
+    fields `days` say: as few as there are different sets of hours.
+    """
+    hours_by_minute: dict[int, list[int]] = {}
+    for time in sorted(times):
+        hours_by_minute.setdefault(time % 60, []).append(time // 60)
+    minutes_by_hours: dict[str, list[int]] = {}
+    for minute, hours in sorted(hours_by_minute.items()):
+        text = "*" if len(hours) == 24 else ",".join(map(str, hours))
+        minutes_by_hours.setdefault(text, []).append(minute)
+    return tuple(
+        f"{','.join(map(str, minutes))} {hours} {days}"
+        for hours, minutes in minutes_by_hours.items()
+    )
+
+
+def _times(expression: str) -> tuple[set[int], set[int]]:
+    """The minutes and the hours of a normalised expression."""
+    matcher = CronSim(expression, _REFERENCE)
+    return matcher.minutes, matcher.hours
 
 
 def _expand_alias(text: str) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestration.domain.cron import join_times
 from orchestration.domain.durations import format_duration
 from orchestration.domain.limits import Priority
 from orchestration.domain.problem import Location
 
+_MINUTE = timedelta(minutes=1)
 _DAY_MINUTES = 24 * 60
 
 
@@ -160,27 +162,20 @@ class Schedule:
         return not is_early and (self.end is None or instant < self.end)
 
 
-def cron_union(interval: timedelta) -> tuple[str, ...] | None:
-    """The cron expressions in UTC whose union is exactly the epoch grid of `interval`.
+def cron_union(interval: timedelta, offset: timedelta = timedelta(0)) -> tuple[str, ...] | None:
+    """The cron expressions in UTC whose union is exactly the epoch grid of `interval`, moved by
+    `offset`.
 
-    None where no union is exact: the interval is not a whole number of minutes that divides a day.
+    None where no union is exact: the interval is not a whole number of minutes that divides a day,
+    or the offset not one of minutes.
 
     >>> cron_union(timedelta(minutes=90))
     ('0 0,3,6,9,12,15,18,21 * * *', '30 1,4,7,10,13,16,19,22 * * *')
     """
-    minutes, rest = divmod(interval, timedelta(minutes=1))
-    if rest or not 0 < minutes <= _DAY_MINUTES or _DAY_MINUTES % minutes:
+    minutes, rest = divmod(interval, _MINUTE)
+    moved, moved_rest = divmod(offset, _MINUTE)
+    if rest or moved_rest or not 0 < minutes <= _DAY_MINUTES or _DAY_MINUTES % minutes:
         return None
-    if minutes < 60 and 60 % minutes == 0:
+    if minutes < 60 and 60 % minutes == 0 and not moved % minutes:
         return (f"*/{minutes} * * * *" if minutes > 1 else "* * * * *",)
-    hours_by_minute: dict[int, list[int]] = {}
-    for tick in range(0, _DAY_MINUTES, minutes):
-        hours_by_minute.setdefault(tick % 60, []).append(tick // 60)
-    minutes_by_hours: dict[str, list[int]] = {}
-    for minute, hours in sorted(hours_by_minute.items()):
-        text = "*" if len(hours) == 24 else ",".join(map(str, hours))
-        minutes_by_hours.setdefault(text, []).append(minute)
-    return tuple(
-        f"{','.join(map(str, minutes))} {hours} * * *"
-        for hours, minutes in minutes_by_hours.items()
-    )
+    return join_times(range(moved % minutes, _DAY_MINUTES, minutes), "* * *")
