@@ -16,34 +16,53 @@ from orchestration.defs.faults import (
 )
 from orchestration.defs.repository import Contents
 from orchestration.defs.schedules import Gate, build_schedule
+from orchestration.defs.sensors import build_sensor
 from orchestration.defs.tags import TENANT
+from orchestration.domain.describe import is_sensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from orchestration.domain.job import Job
     from orchestration.domain.schedule import Schedule
     from orchestration.domain.workspace import Workspace
 
 
+_UNKNOWN: Mapping[str, datetime] = {}
+
+
 def build_definitions(
-    workspace: Workspace, *, gate: Gate, reload: Reload, kind_of: KindOf
+    workspace: Workspace,
+    *,
+    gate: Gate,
+    reload: Reload,
+    kind_of: KindOf,
+    enabled_since: Mapping[str, datetime] = _UNKNOWN,
 ) -> dg.Definitions:
     """The Dagster definitions of a workspace.
 
     One asset a job, one asset job a tenant (a job for each schedule would make loading quadratic),
-    one schedule an entry, and a visible fault for whatever is broken. `gate` is asked at each tick
-    whether a schedule is enabled; `reload` reads the files anew for the `config_valid` checks,
-    `kind_of` gives the connectors their icons.
+    one schedule or sensor an entry, and a visible fault for whatever is broken. `gate` is asked at
+    each tick whether a schedule is enabled, `enabled_since` says when it became so, as far as that
+    is known; `reload` reads the files anew for the `config_valid` checks, `kind_of` gives the
+    connectors their icons.
     """
-    contents = build_contents(workspace, gate=gate, reload=reload, kind_of=kind_of)
+    contents = build_contents(
+        workspace, gate=gate, reload=reload, kind_of=kind_of, enabled_since=enabled_since
+    )
     jobs = [job for job, _ in contents.tenant_jobs.values()]
-    whole = dg.Definitions(jobs=jobs, schedules=contents.schedules)
+    whole = dg.Definitions(jobs=jobs, schedules=contents.schedules, sensors=contents.sensors)
     return dg.Definitions.merge(contents.definitions, whole)
 
 
 def build_contents(
-    workspace: Workspace, *, gate: Gate, reload: Reload, kind_of: KindOf
+    workspace: Workspace,
+    *,
+    gate: Gate,
+    reload: Reload,
+    kind_of: KindOf,
+    enabled_since: Mapping[str, datetime] = _UNKNOWN,
 ) -> Contents:
     """The same in the form in which `WorkspaceRepository` loads it in time linear in the jobs."""
     assets = build_assets(workspace, kind_of)
@@ -55,9 +74,19 @@ def build_contents(
         sensors=[build_fault_sensor(faults)] if faults else [],
         executor=dg.in_process_executor,
     )
+    runnable = list(_runnable(workspace))
     return Contents(
         definitions=definitions,
-        schedules=build_schedules(workspace, gate),
+        schedules=[
+            build_schedule(schedule, job, gate, enabled_since.get(schedule.name))
+            for schedule, job in runnable
+            if not is_sensor(schedule)
+        ],
+        sensors=[
+            build_sensor(schedule, job, gate, enabled_since.get(schedule.name))
+            for schedule, job in runnable
+            if is_sensor(schedule)
+        ],
         tenant_jobs=build_tenant_jobs(workspace.jobs, assets),
     )
 
@@ -94,11 +123,9 @@ def _tenant_job(
     )
 
 
-def build_schedules(workspace: Workspace, gate: Gate) -> list[dg.ScheduleDefinition]:
-    """The Dagster schedule of each entry whose job is healthy."""
+def _runnable(workspace: Workspace) -> Iterator[tuple[Schedule, Job]]:
+    """Each schedule whose job is healthy, beside it, in the order of the file."""
     jobs = {job.id: job for job in workspace.jobs}
-    return [
-        build_schedule(schedule, jobs[schedule.job_id], gate)
-        for schedule in workspace.schedules
-        if schedule.job_id in jobs
-    ]
+    for schedule in workspace.schedules:
+        if schedule.job_id in jobs:
+            yield schedule, jobs[schedule.job_id]

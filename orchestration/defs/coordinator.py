@@ -51,7 +51,7 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         return cls(index_file=Path(settings.pop("index_file")), inst_data=inst_data, **settings)
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
-        """Put tenant, job and limit tags on the run, then queue it."""
+        """Put tenant, job, limit, priority and trace tags on the run, then queue it."""
         run = context.dagster_run
         index = self._index()
         if index is None:
@@ -60,8 +60,9 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
             )
         else:
             # A re-execution carries the tags of its parent, which may be out of date.
-            present: Mapping[str, str] = {} if run.parent_run_id else run.tags
-            self._instance.add_run_tags(run.run_id, run_tags(_entries(index, run), present))
+            present = _given(run.tags) if run.parent_run_id else run.tags
+            wanted = run_tags(_entries(index, run), present) | _trace_tag(run)
+            self._instance.add_run_tags(run.run_id, wanted)
         return super().submit_run(context)
 
     def get_run_queue_config(self) -> RunQueueConfig:
@@ -102,13 +103,26 @@ def _entries(index: WorkspaceIndex, run: dg.DagsterRun) -> list[IndexEntry]:
 def run_tags(entries: Iterable[IndexEntry], present: Mapping[str, str]) -> dict[str, str]:
     """The tags that a run of these jobs needs beside those present, which are kept.
 
-    A run of several jobs counts against the limit of each of their tenants.
+    A run of several jobs counts against the limits of all of their tenants and connectors, and
+    goes no earlier than the least of them may.
     """
     jobs = list(entries)
     wanted = tags.merge_tags(job.tags for job in jobs)
     wanted |= {tags.tenant_slot(job.tenant): "1" for job in jobs}
     wanted |= {tags.job_slot(job.job_id): "1" for job in jobs}
+    wanted |= {tags.connector_slot(end): "1" for job in jobs for end in job.connectors}
+    if rank := min((job.priority for job in jobs), default=0):
+        wanted[tags.PRIORITY] = str(rank)
     bounds = [job.max_runtime_seconds for job in jobs]
     if bounds and None not in bounds:
         wanted[tags.MAX_RUNTIME] = str(sum(bound for bound in bounds if bound))
     return {key: value for key, value in wanted.items() if present.get(key) is None}
+
+
+def _given(present: Mapping[str, str]) -> dict[str, str]:
+    """Of the tags of the run before a re-execution, what its schedule or a person has chosen."""
+    return {key: value for key, value in present.items() if key == tags.PRIORITY}
+
+
+def _trace_tag(run: dg.DagsterRun) -> dict[str, str]:
+    return {tags.TRACEPARENT: tags.make_traceparent(run.run_id, run.root_run_id or run.run_id)}

@@ -66,6 +66,7 @@ class JobExecution:
             environ=os.environ,
             run_id=context.run_id,
             attempt=attempt,
+            traceparent=context.run.tags.get(tags.TRACEPARENT),
             full_refresh=context.run.tags.get(tags.FULL_REFRESH) == "true",
         )
 

@@ -11,12 +11,14 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.defs import tags
 from orchestration.domain.job import Job
+from orchestration.domain.limits import Priority
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 
 if TYPE_CHECKING:
@@ -25,18 +27,21 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 INDEX_NAME = "index.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
-    """What the coordinator needs to know of a job: its tags, and the longest that a run of it may
-    take in seconds (None: not bounded).
+    """What the coordinator needs to know of a job: its tags, the connectors at its ends, the rank
+    of its tenant's priority, and the longest that a run of it may take in seconds (None: not
+    bounded).
     """
 
     job_id: str
     tenant: str
     tags: dict[str, str]
+    connectors: list[str]
+    priority: int
     max_runtime_seconds: int | None
 
 
@@ -45,13 +50,21 @@ class WorkspaceIndex:
     """Jobs by asset key (its parts joined by `/`), and the limits that hold for all processes.
 
     `limits` maps a tag key to the number of runs carrying it that may be under way at once.
+    `enabled_since` says of each enabled schedule when a load first found it so (ISO 8601; None if
+    that was before anything is known).
     `stored` holds the jobs themselves and what they share, as JSON values.
     """
 
     jobs: Mapping[str, IndexEntry]
     limits: Mapping[str, int]
     max_concurrent_runs: int | None
+    enabled_since: Mapping[str, str | None]
     stored: Mapping[str, Any]
+
+    def starts(self) -> dict[str, datetime]:
+        """Since when each schedule is enabled, where that is known."""
+        since = self.enabled_since.items()
+        return {name: datetime.fromisoformat(text) for name, text in since if text}
 
     def restrict(self, keys: Collection[tuple[str, ...]]) -> Workspace | None:
         """A workspace of just the jobs with these asset keys; None if one of them is not here."""
@@ -69,18 +82,22 @@ class WorkspaceIndex:
         )
 
 
-def build_index(workspace: Workspace) -> WorkspaceIndex:
-    """The index of a workspace: its healthy jobs, and a limit for each tenant and each job."""
-    tenants = {job.tenant for job in workspace.jobs}
-    limits = {tags.tenant_slot(tenant): _tenant_limit(workspace, tenant) for tenant in tenants}
-    limits |= {tags.job_slot(job.id): 1 for job in workspace.jobs}
-    for schedule in filter(lambda schedule: schedule.enabled, workspace.schedules):
-        slot = tags.job_slot(schedule.job_id)
-        limits[slot] = max(limits.get(slot, 1), schedule.max_concurrent_runs)
+def build_index(
+    workspace: Workspace, *, before: WorkspaceIndex | None = None, now: datetime | None = None
+) -> WorkspaceIndex:
+    """The index of a workspace: its healthy jobs, and all limits.
+
+    `before` is the index of the load before this one: what was enabled there still is, what was
+    not is so since `now`.
+    """
+    known: Mapping[str, str | None] = before.enabled_since if before else {}
+    stamp = (now or datetime.now(UTC)).isoformat() if before else None
+    enabled = [schedule.name for schedule in workspace.schedules if schedule.enabled]
     return WorkspaceIndex(
-        jobs={"/".join(job.asset_key): _entry(job) for job in workspace.jobs},
-        limits=limits,
+        jobs={"/".join(job.asset_key): _entry(job, workspace) for job in workspace.jobs},
+        limits=_limits(workspace),
         max_concurrent_runs=workspace.settings.max_concurrent_runs,
+        enabled_since={name: known.get(name, stamp) for name in enabled},
         stored=_stored(workspace),
     )
 
@@ -130,16 +147,31 @@ def _stored(workspace: Workspace) -> dict[str, Any]:
     }
 
 
+def _limits(workspace: Workspace) -> dict[str, int]:
+    tenants = {job.tenant for job in workspace.jobs}
+    limits = {tags.tenant_slot(tenant): _tenant_limit(workspace, tenant) for tenant in tenants}
+    limits |= {tags.job_slot(job.id): 1 for job in workspace.jobs}
+    for schedule in filter(lambda schedule: schedule.enabled, workspace.schedules):
+        slot = tags.job_slot(schedule.job_id)
+        limits[slot] = max(limits.get(slot, 1), schedule.max_concurrent_runs)
+    connectors = workspace.settings.connector_limits
+    return limits | {tags.connector_slot(name): limit for name, limit in connectors.items()}
+
+
 def _tenant_limit(workspace: Workspace, tenant: str) -> int:
     declared = workspace.tenants.get(tenant)
     return declared.concurrency if declared else workspace.settings.concurrency_per_tenant
 
 
-def _entry(job: Job) -> IndexEntry:
+def _entry(job: Job, workspace: Workspace) -> IndexEntry:
+    tenant = workspace.tenants.get(job.tenant)
+    ends = (job.source_connector, job.target_connector)
     return IndexEntry(
         job_id=job.id,
         tenant=job.tenant,
         tags=tags.job_tags(job),
+        connectors=sorted({end for end in ends if end}),
+        priority=(tenant.priority if tenant else Priority.NORMAL).rank,
         max_runtime_seconds=_max_runtime(job),
     )
 

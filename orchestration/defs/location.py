@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class CodeLocation:
     gate: ScheduleGate = field(init=False)
     _served_index: str | None = field(init=False)
     _loaded: Workspace | None = field(default=None, init=False)
+    _enabled_since: dict[str, datetime] = field(default_factory=dict[str, datetime], init=False)
 
     def __post_init__(self) -> None:
         self.gate = ScheduleGate(self.runner_file, self.environ)
@@ -52,12 +54,24 @@ class CodeLocation:
     def whole(self) -> Contents:
         """Everything; writes the index and the last good version of each file."""
         workspace = self._load_and_publish()
-        return build_contents(workspace, gate=self.gate, reload=self.load, kind_of=self.kind_of)
+        return build_contents(
+            workspace,
+            gate=self.gate,
+            reload=self.load,
+            kind_of=self.kind_of,
+            enabled_since=self._enabled_since,
+        )
 
     def definitions(self) -> dg.Definitions:
         """Everything at once, for a project that merges it with definitions of its own."""
         workspace = self._load_and_publish()
-        return build_definitions(workspace, gate=self.gate, reload=self.load, kind_of=self.kind_of)
+        return build_definitions(
+            workspace,
+            gate=self.gate,
+            reload=self.load,
+            kind_of=self.kind_of,
+            enabled_since=self._enabled_since,
+        )
 
     def part(self, keys: frozenset[dg.AssetKey]) -> dg.Definitions | None:
         """What a run of these assets needs; None if that is not known without loading all.
@@ -84,7 +98,9 @@ class CodeLocation:
         self._loaded = self.load()
         if self._served_index is None:
             index_file = self._loaded.settings.state_directory / INDEX_NAME
-            write_index(build_index(self._loaded), index_file)
+            index = build_index(self._loaded, before=read_index(index_file))
+            write_index(index, index_file)
+            self._enabled_since = index.starts()
             self.environ[_INDEX_VARIABLE] = str(index_file)
         return self._loaded
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from orchestration.defs.tags import connector_type
+from orchestration.domain.describe import describe_schedule
 from orchestration.domain.durations import format_duration
 from orchestration.domain.job import CommandTask
 from orchestration.domain.outcome import AttemptResult, Outcome
@@ -49,7 +50,7 @@ def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metada
     }
     triggers = [_describe_schedule(schedule) for schedule in schedules]
     optional = {
-        "schedules": ", ".join(triggers),
+        "schedules": "\n\n".join(triggers),
         "timeout": format_duration(job.timeout) if job.timeout else "",
         "environment": job.environment or "",
         "image": (isinstance(job.task, CommandTask) and job.task.image) or "",
@@ -150,5 +151,4 @@ def _describe_retries(job: Job) -> str:
 
 
 def _describe_schedule(schedule: Schedule) -> str:
-    state = "" if schedule.enabled else ", disabled"
-    return f"{schedule.name}: {schedule.trigger.description}{state}"
+    return f"{schedule.name}: {describe_schedule(schedule)}"

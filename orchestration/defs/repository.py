@@ -31,12 +31,14 @@ Part = Callable[[frozenset[dg.AssetKey]], dg.Definitions | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """All that the code location holds: `definitions` without jobs and schedules, for each tenant
-    its job beside the assets that it covers, and the schedules, which run those jobs.
+    """All that the code location holds: `definitions` without tenant jobs and what runs them, for
+    each tenant its job beside the assets that it covers, and the schedules and sensors that run
+    those jobs.
     """
 
     definitions: dg.Definitions
     schedules: Sequence[dg.ScheduleDefinition]
+    sensors: Sequence[dg.SensorDefinition]
     tenant_jobs: Mapping[str, tuple[dg.UnresolvedAssetJobDefinition, Sequence[dg.AssetsDefinition]]]
 
 
@@ -94,6 +96,7 @@ class _Loaded:
 
     data: RepositoryData
     schedules: Sequence[dg.ScheduleDefinition]
+    sensors: Sequence[dg.SensorDefinition]
     tenant_jobs: Mapping[str, dg.JobDefinition]
 
 
@@ -115,6 +118,7 @@ class _LazyData(RepositoryData):
             return _Loaded(
                 data=contents.definitions.get_repository_def()._repository_data,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no public way
                 schedules=contents.schedules,
+                sensors=contents.sensors,
                 tenant_jobs={
                     name: _resolve_alone(job, assets)
                     for name, (job, assets) in contents.tenant_jobs.items()
@@ -140,7 +144,7 @@ class _LazyData(RepositoryData):
         return self._loaded.schedules
 
     def get_all_sensors(self) -> Sequence[dg.SensorDefinition]:
-        return self._loaded.data.get_all_sensors()
+        return [*self._loaded.data.get_all_sensors(), *self._loaded.sensors]
 
     def get_source_assets_by_key(self) -> Mapping[dg.AssetKey, dg.SourceAsset]:
         return self._loaded.data.get_source_assets_by_key()

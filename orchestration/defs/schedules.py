@@ -1,12 +1,15 @@
-"""One Dagster schedule an entry of `runner.yaml`, each with a gate that the file controls live."""
+"""One Dagster schedule an entry of `runner.yaml` whose ticks cron expressions can say exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from orchestration.defs import tags
+from orchestration.defs.history import InstanceHistory, TickHistory, launched_keys
+from orchestration.domain.describe import dagster_name, describe_schedule
+from orchestration.domain.due import Decision, DueRun, Look, decide_tick, missed_ticks
 from orchestration.domain.job import Job
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger, Schedule, cron_union
 
@@ -16,49 +19,101 @@ Gate = Callable[[str], bool | None]
 
 @dataclass(frozen=True, slots=True, eq=False)  # Dagster hashes it, by identity
 class ScheduleEvaluation:
-    """What happens at a tick: a run of the schedule's job, unless the file says no."""
+    """What happens at a tick: a run of the schedule's job, more where ticks were missed, or none.
+
+    `since` is the moment since which the file has the schedule enabled, as far as it is known.
+    """
 
     schedule: Schedule
     job: Job
     gate: Gate
+    since: datetime | None = None
 
-    def __call__(self, _context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """The run to launch, or why there is none."""
-        enabled = self.gate(self.schedule.name)
-        if not (self.schedule.enabled if enabled is None else enabled):
-            return dg.SkipReason(f"schedule `{self.schedule.name}` has `enabled: false`")
-        return dg.RunRequest(
-            job_name=self.job.tenant,
-            asset_selection=[dg.AssetKey(self.job.asset_key)],
-            tags={**self.schedule.tags, **tags.job_tags(self.job)},
+    def __call__(
+        self, context: dg.ScheduleEvaluationContext
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """The runs to launch, or why there are none."""
+        tick = context.scheduled_execution_time
+        look = Look(
+            now=datetime.now(UTC),
+            enabled=is_enabled(self.schedule, self.gate),
+            history=InstanceHistory(lambda: context.instance, self.schedule.job_id),
+            since=self.since,
         )
+        decision = decide_tick(self.schedule, tick, look, lambda: self._missed(context, tick))
+        if not decision.runs:
+            return dg.SkipReason(decision.reason)
+        return build_requests(self.schedule, self.job, decision)
+
+    def _missed(self, context: dg.ScheduleEvaluationContext, tick: datetime) -> Sequence[datetime]:
+        """The ticks before this one that have come to nothing; none in a dry run from the UI."""
+        *_, tick_id = context.log_key or ("",)
+        if not tick_id.isdecimal():
+            return ()
+        bounds = TickHistory(context.instance, int(tick_id)).bounds(tick)
+        if self.since is not None:
+            bounds.append(self.since)
+        missed = missed_ticks(self.schedule, tick, bounds)
+        if not missed:
+            return ()
+        launched = launched_keys(context.instance, self.schedule.name, tick, max(bounds))
+        return [at for at in missed if DueRun.of_tick(at).key not in launched]
 
 
-def build_schedule(schedule: Schedule, job: Job, gate: Gate) -> dg.ScheduleDefinition:
+def build_schedule(
+    schedule: Schedule, job: Job, gate: Gate, since: datetime | None = None
+) -> dg.ScheduleDefinition:
     """The Dagster schedule of an entry: running from the start if it is enabled."""
     crons, timezone = _crons(schedule)
     running = dg.DefaultScheduleStatus.RUNNING
     stopped = dg.DefaultScheduleStatus.STOPPED
     return dg.ScheduleDefinition(
-        name=schedule.name,
+        name=dagster_name(schedule),
         job_name=job.tenant,
         cron_schedule=crons[0] if len(crons) == 1 else crons,
         execution_timezone=timezone,
-        execution_fn=ScheduleEvaluation(schedule, job, gate),
+        execution_fn=ScheduleEvaluation(schedule, job, gate, since),
         default_status=running if schedule.enabled else stopped,
-        description=f"Runs `{job.id}`: {schedule.trigger.description}.",
+        description=describe_schedule(schedule),
         tags=dict(schedule.tags),
     )
+
+
+def is_enabled(schedule: Schedule, gate: Gate) -> bool:
+    """What the file says now; where it does not, what it said when it was loaded."""
+    enabled = gate(schedule.name)
+    return schedule.enabled if enabled is None else enabled
+
+
+def build_requests(schedule: Schedule, job: Job, decision: Decision) -> list[dg.RunRequest]:
+    """The runs of a decision as Dagster launches them, in the same order."""
+    return [
+        dg.RunRequest(
+            run_key=run.key,
+            job_name=job.tenant,
+            asset_selection=[dg.AssetKey(job.asset_key)],
+            tags=_request_tags(schedule, job, run),
+        )
+        for run in decision.runs
+    ]
+
+
+def _request_tags(schedule: Schedule, job: Job, run: DueRun) -> dict[str, str]:
+    shown = {**schedule.tags, **tags.job_tags(job), tags.SCHEDULE: schedule.name}
+    if run.instant is not None:
+        shown[tags.SCHEDULED_AT] = run.instant.astimezone(UTC).isoformat()
+    if schedule.priority is not None:
+        shown[tags.PRIORITY] = str(schedule.priority.rank)
+    return shown
 
 
 def _crons(schedule: Schedule) -> tuple[list[str], str]:
     match schedule.trigger:
         case CronTrigger(expressions=expressions, timezone=timezone):
             return list(expressions), timezone
-        case IntervalTrigger(interval=interval):
-            union = cron_union(interval)
-            if union is None:
-                raise ValueError(f"the interval of schedule `{schedule.name}` has no exact cron")
+        case IntervalTrigger(interval=interval, offset=offset) if union := cron_union(
+            interval, offset
+        ):
             return list(union), "UTC"
         case _:
-            assert_never(schedule.trigger)
+            raise ValueError(f"schedule `{schedule.name}` has no exact cron expressions")

@@ -1,12 +1,14 @@
 """The tags that carry a job's identity through Dagster: on assets, on jobs and on every run.
 
-Runs are counted under tags of their own, one a tenant and one a job, since a run may cover several
-of them. They begin with Dagster's prefix for tags that the UI does not show.
+Runs are counted under tags of their own, one a tenant, a job and a connector, since a run may cover
+several of them. They begin with Dagster's prefix for tags that the UI does not show.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +19,11 @@ TENANT: Final = "tenant"
 JOB_NAME: Final = "job_name"
 CONNECTOR_TYPE: Final = "connector_type"
 FULL_REFRESH: Final = "orchestration/full_refresh"
+SCHEDULE: Final = "orchestration/schedule"
+SCHEDULED_AT: Final = "orchestration/scheduled_at"
+TRACEPARENT: Final = "orchestration/traceparent"
 MAX_RUNTIME: Final = "dagster/max_runtime"
+PRIORITY: Final = "dagster/priority"
 _SHOWN_VALUES: Final = 3
 
 
@@ -29,6 +35,28 @@ def tenant_slot(tenant: str) -> str:
 def job_slot(job_id: str) -> str:
     """The tag key under which the runs of the job `tenant/name` are counted."""
     return f".dagster/orchestration/job/{job_id}"
+
+
+def connector_slot(connector: str) -> str:
+    """The tag key under which the runs are counted that have the connector at either end."""
+    return f".dagster/orchestration/connector/{connector}"
+
+
+def make_traceparent(run_id: str, root_run_id: str) -> str:
+    """The trace context of a run (W3C Trace Context, version 00, sampled).
+
+    The trace is named by the first run of a group, so that a re-execution continues it, and the
+    span by the run itself. Both follow from the ids alone, and can be computed anywhere.
+    """
+    return f"00-{_hexadecimal(root_run_id)}-{_hexadecimal(run_id)[-16:]}-01"
+
+
+def _hexadecimal(run_id: str) -> str:
+    """The 32 digits of the id; those of its hash if it is one that somebody made up."""
+    try:
+        return UUID(run_id).hex
+    except ValueError:
+        return hashlib.sha256(run_id.encode()).hexdigest()[:32]
 
 
 def job_tags(job: Job) -> dict[str, str]:

@@ -166,6 +166,22 @@ def test_a_re_execution_is_bound_by_what_the_file_says_now(instance, tmp_path):
     assert tags["dagster/max_runtime"] == parent["dagster/max_runtime"] == str(5 * (610 + 60))
 
 
+def test_a_re_execution_keeps_its_priority_and_continues_the_trace(instance, tmp_path):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+    parent = submit_job(instance, space, "acme", tags={"dagster/priority": "7"})
+    run_id = instance.get_runs()[0].run_id
+
+    again = submit_job(
+        instance, space, "acme", tags=parent, parent_run_id=run_id, root_run_id=run_id
+    )
+
+    before, after = (tags["orchestration/traceparent"].split("-") for tags in (parent, again))
+    assert again["dagster/priority"] == "7"
+    assert before[1] == after[1] == run_id.replace("-", "")
+    assert before[2] != after[2]
+
+
 def test_limits_that_somebody_configured_by_hand_stay_in_force(tmp_path):
     coordinator = OrchestrationRunCoordinator(
         index_file=tmp_path / "index.json",

@@ -1,10 +1,11 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from orchestration.defs.index import build_index, read_index, write_index
 from orchestration.domain.job import ConnectorEnd, ConnectorTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import RetryPolicy
+from orchestration.domain.schedule import OnceTrigger, Schedule
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 
 TENANTS = ("acme", "globex", "initech")
@@ -50,6 +51,39 @@ def test_a_job_comes_out_of_the_index_as_it_went_in(tmp_path):
     assert index == build_index(original)
     for job in original.jobs:
         assert index.restrict({job.asset_key}) == replace(original, jobs=(job,))
+
+
+def test_a_schedule_is_enabled_since_the_load_that_first_found_it_so(tmp_path):
+    original = workspace(tmp_path)
+    schedules = {
+        name: Schedule(
+            name=name,
+            job_id=f"{name}/orders",
+            trigger=OnceTrigger(generation="1"),
+            location=Location(file="runner.yaml"),
+        )
+        for name in TENANTS
+    }
+    off = replace(schedules["globex"], enabled=False)
+    path = tmp_path / "index.json"
+    loads = [
+        (schedules["acme"], off),
+        (schedules["acme"], schedules["globex"], schedules["initech"]),
+        (schedules["acme"], off, schedules["initech"]),
+        (schedules["acme"], schedules["globex"], schedules["initech"]),
+    ]
+
+    seen = []
+    for day, entries in enumerate(loads, start=1):
+        index = build_index(
+            replace(original, schedules=entries),
+            before=read_index(path),
+            now=datetime(2026, 6, day, tzinfo=UTC),
+        )
+        write_index(index, path)
+        seen.append({name: since.day for name, since in read_index(path).starts().items()})
+
+    assert seen == [{}, {"globex": 2, "initech": 2}, {"initech": 2}, {"globex": 4, "initech": 2}]
 
 
 def test_an_asset_that_is_not_in_the_index_gives_nothing(tmp_path):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -7,8 +8,10 @@ from orchestration.defs.assemble import build_contents, build_definitions
 from orchestration.defs.repository import WorkspaceRepository
 from orchestration.domain.job import BrokenJob, CommandTask
 from orchestration.domain.problem import Location, Problem, Severity
+from orchestration.domain.schedule import IntervalTrigger, OnceTrigger
 
 TENANTS = ("acme", "globex", "initech")
+SINCE = datetime(2026, 6, 1, tzinfo=UTC)
 PROBLEM = Problem(
     code="ORC104",
     severity=Severity.ERROR,
@@ -181,6 +184,57 @@ def test_the_sensor_reports_all_faults_once(make_workspace):
     assert again.skip_message == "these problems have been reported"
 
 
+def test_an_entry_is_a_schedule_or_a_sensor_by_what_cron_can_say(make_workspace):
+    workspace = make_workspace()
+    triggers = {
+        1: OnceTrigger(generation="1"),
+        6: IntervalTrigger(interval=timedelta(seconds=90)),
+        11: IntervalTrigger(interval=timedelta(minutes=90)),
+    }
+    schedules = tuple(
+        replace(schedule, trigger=triggers.get(n, schedule.trigger))
+        for n, schedule in enumerate(workspace.schedules)
+    )
+    repository = build(replace(workspace, schedules=schedules))
+
+    assert {(sensor.name, sensor.job_name) for sensor in repository.sensor_defs} == {
+        ("acme_job_1_hourly__sensor", "acme"),
+        ("globex_job_1_hourly__sensor", "globex"),
+    }
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        f"{tenant}_job_{n}_hourly" for tenant in TENANTS for n in range(5)
+    } - {"acme_job_1_hourly", "globex_job_1_hourly"}
+
+
+def test_an_entry_of_a_broken_job_is_neither(make_workspace):
+    workspace = make_workspace()
+    triggered = tuple(
+        replace(schedule, trigger=OnceTrigger(generation="1")) for schedule in workspace.schedules
+    )
+
+    repository = build(replace(workspace, jobs=workspace.jobs[:1], schedules=triggered))
+
+    assert [sensor.name for sensor in repository.sensor_defs] == ["acme_job_0_hourly__sensor"]
+
+
+def test_schedules_know_since_when_they_are_enabled(make_workspace):
+    workspace = make_workspace()
+    first, second, *_ = workspace.schedules
+    second = replace(second, trigger=OnceTrigger(generation="1"))
+    since = {first.name: SINCE, second.name: SINCE}
+
+    contents = build_contents(
+        replace(workspace, schedules=(first, second)),
+        gate=lambda _: True,
+        reload=lambda: workspace,
+        kind_of=lambda _, name: name,
+        enabled_since=since,
+    )
+
+    assert contents.schedules[0]._execution_fn.since == SINCE
+    assert contents.sensors[0]._raw_fn.since == SINCE
+
+
 def test_a_sound_workspace_has_no_sensor(make_workspace):
     assert build(make_workspace()).sensor_defs == []
 
@@ -212,6 +266,9 @@ def test_a_run_of_one_asset_builds_only_that_asset(make_workspace, selected):
 
 def test_the_lazy_repository_holds_what_the_definitions_hold(make_workspace):
     workspace = make_workspace()
+    first, *others = workspace.schedules
+    sensor = replace(first, name="again", trigger=OnceTrigger(generation="1"))
+    workspace = replace(workspace, schedules=(sensor, *others))
     lazy = WorkspaceRepository(
         whole=lambda: build_contents(
             workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
@@ -224,6 +281,7 @@ def test_the_lazy_repository_holds_what_the_definitions_hold(make_workspace):
 
     assert set(lazy.job_names) == set(plain.job_names)
     assert {s.name for s in lazy.schedule_defs} == {s.name for s in plain.schedule_defs}
+    assert {s.name for s in lazy.sensor_defs} == {s.name for s in plain.sensor_defs}
     assert lazy.asset_graph.get_all_asset_keys() == plain.asset_graph.get_all_asset_keys()
     for tenant in TENANTS:
         assert (

@@ -1,9 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from orchestration.defs.coordinator import run_tags
 from orchestration.defs.index import build_index
+from orchestration.domain.limits import Priority
 from orchestration.domain.retry import RetryPolicy
+from orchestration.domain.workspace import Settings, Tenant
 
 
 def test_a_run_of_one_job_gets_its_tags_and_counts_against_its_tenant_and_itself(make_workspace):
@@ -81,3 +84,55 @@ def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_enabl
         ".dagster/orchestration/job/acme/job_0": 3,
     }
     assert len(limits) == 3 + 15
+
+
+def test_a_run_counts_against_the_connectors_at_both_of_its_ends(make_job, make_workspace):
+    jobs = (
+        make_job("acme", "a", source_connector="stripe", target_connector="duckdb"),
+        make_job("globex", "a", source_connector="postgres", target_connector="stripe"),
+        make_job("initech", "a"),
+    )
+    settings = Settings(state_directory=Path("/srv"), connector_limits={"stripe": 4})
+    index = build_index(make_workspace(jobs=jobs, schedules=(), settings=settings))
+
+    slots = {
+        entry.tenant: {key for key in run_tags([entry], {}) if "/connector/" in key}
+        for entry in index.jobs.values()
+    }
+
+    prefix = ".dagster/orchestration/connector/"
+    assert slots == {
+        "acme": {f"{prefix}stripe", f"{prefix}duckdb"},
+        "globex": {f"{prefix}stripe", f"{prefix}postgres"},
+        "initech": set(),
+    }
+    assert index.limits[f"{prefix}stripe"] == 4
+    assert f"{prefix}duckdb" not in index.limits
+
+
+def test_the_priority_of_the_tenant_is_on_each_run_unless_one_is_given(make_workspace):
+    tenants = {
+        "acme": Tenant(name="acme", concurrency=1, priority=Priority.HIGH),
+        "globex": Tenant(name="globex", concurrency=1, priority=Priority.LOW),
+    }
+    jobs = build_index(make_workspace(tenants=tenants)).jobs
+    acme, globex, initech = (jobs[f"{name}/job_0"] for name in ("acme", "globex", "initech"))
+
+    assert run_tags([acme], {})["dagster/priority"] == "10"
+    assert run_tags([globex], {})["dagster/priority"] == "-10"
+    assert "dagster/priority" not in run_tags([initech], {})
+    assert "dagster/priority" not in run_tags([acme], {"dagster/priority": "0"})
+
+
+def test_a_run_of_several_tenants_goes_no_earlier_than_the_least_of_them(make_workspace):
+    tenants = {
+        "acme": Tenant(name="acme", concurrency=1, priority=Priority.CRITICAL),
+        "globex": Tenant(name="globex", concurrency=1, priority=Priority.LOW),
+    }
+    jobs = build_index(make_workspace(tenants=tenants)).jobs
+
+    both = run_tags([jobs["acme/job_0"], jobs["globex/job_0"]], {})
+    with_normal = run_tags([jobs["acme/job_0"], jobs["initech/job_0"]], {})
+
+    assert both["dagster/priority"] == "-10"
+    assert "dagster/priority" not in with_normal

@@ -87,7 +87,7 @@ def test_a_definition_never_shows_options_arguments_or_variables(make_job, make_
         "tenant_id": "acme",
         "connector_type": "command",
         "retries": "up to 3 on exit codes 1, 2 with 1 error patterns, waiting 5s to 20s",
-        "schedules": "acme_job_0_hourly: 0 * * * * (Europe/Paris)",
+        "schedules": "acme_job_0_hourly: Runs `acme/job_0` at `0 * * * *` (Europe/Paris).",
         "timeout": "2h",
         "environment": "prod",
         "image": "etl:3",

@@ -1,11 +1,14 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
 from orchestration.defs.schedules import ScheduleEvaluation, build_schedule
-from orchestration.domain.schedule import IntervalTrigger
+from orchestration.domain.limits import Priority
+from orchestration.domain.schedule import CatchUp, IntervalTrigger
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -14,49 +17,112 @@ def scheduled(make_workspace):
     return workspace.schedules[7], workspace.jobs[7]
 
 
+def evaluate(schedule, job, gate=lambda _: True, tick=NOON):
+    context = dg.build_schedule_context(scheduled_execution_time=tick)
+    return ScheduleEvaluation(schedule, job, gate)(context)
+
+
 @pytest.mark.parametrize("answer", [True, None])
 def test_an_enabled_schedule_runs_its_own_job_with_its_tags(scheduled, answer):
     schedule, job = scheduled
 
-    request = ScheduleEvaluation(schedule, job, lambda _: answer)(dg.build_schedule_context())
+    requests = evaluate(schedule, job, lambda _: answer)
 
-    assert request == dg.RunRequest(
-        job_name="globex",
-        asset_selection=[dg.AssetKey(["globex", "job_2"])],
-        tags={
-            "team": "globex",
-            "tenant": "globex",
-            "job_name": "job_2",
-            "connector_type": "command",
-        },
-    )
+    assert requests == [
+        dg.RunRequest(
+            job_name="globex",
+            asset_selection=[dg.AssetKey(["globex", "job_2"])],
+            tags={
+                "team": "globex",
+                "tenant": "globex",
+                "job_name": "job_2",
+                "connector_type": "command",
+                "orchestration/schedule": "globex_job_2_hourly",
+                "orchestration/scheduled_at": "2026-06-01T12:00:00+00:00",
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("priority", [Priority.LOW, Priority.NORMAL, Priority.CRITICAL])
+def test_the_priority_of_a_schedule_is_on_its_runs_also_to_say_that_it_is_normal(
+    scheduled, priority
+):
+    schedule, job = scheduled
+
+    [request] = evaluate(replace(schedule, priority=priority), job)
+
+    assert request.tags["dagster/priority"] == str(priority.rank)
+
+
+def test_each_schedule_of_three_tenants_runs_its_own_job(make_workspace):
+    workspace = make_workspace()
+    jobs = {job.id: job for job in workspace.jobs}
+
+    launched = {
+        schedule.name: [
+            (request.job_name, request.asset_selection[0].to_user_string())
+            for request in evaluate(schedule, jobs[schedule.job_id])
+        ]
+        for schedule in workspace.schedules
+    }
+
+    assert launched == {
+        f"{tenant}_job_{n}_hourly": [(tenant, f"{tenant}/job_{n}")]
+        for tenant in ("acme", "globex", "initech")
+        for n in range(5)
+    }
 
 
 def test_a_schedule_that_the_file_disables_skips_at_once_and_says_why(scheduled):
-    schedule, job = scheduled
-
-    skip = ScheduleEvaluation(schedule, job, lambda _: False)(dg.build_schedule_context())
+    skip = evaluate(*scheduled, gate=lambda _: False)
 
     assert skip == dg.SkipReason("schedule `globex_job_2_hourly` has `enabled: false`")
 
 
 def test_the_gate_is_asked_for_the_schedule_by_its_name(scheduled):
-    schedule, job = scheduled
     asked = []
 
-    ScheduleEvaluation(schedule, job, asked.append)(dg.build_schedule_context())
+    evaluate(*scheduled, gate=asked.append)
 
     assert asked == ["globex_job_2_hourly"]
+
+
+def test_a_tick_outside_the_window_skips_without_asking_the_instance(scheduled):
+    schedule, job = scheduled
+
+    skip = evaluate(replace(schedule, start=NOON + timedelta(days=1)), job)
+
+    assert skip == dg.SkipReason("schedule `globex_job_2_hourly` starts at 2026-06-02 12:00+00:00")
+
+
+def test_a_tick_that_is_evaluated_late_skips_without_catch_up(scheduled):
+    schedule, job = scheduled
+
+    skip = evaluate(
+        replace(schedule, catch_up=CatchUp.NONE), job, tick=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+
+    assert "`catch_up: none`" in skip.skip_message
+
+
+def test_a_dry_run_from_the_ui_launches_nothing_for_missed_ticks(scheduled):
+    schedule, job = scheduled
+
+    [request] = evaluate(replace(schedule, catch_up=CatchUp.ALL), job)
+
+    assert request.run_key == "2026-06-01T12:00:00+00:00"
 
 
 def test_a_cron_schedule_keeps_expression_and_zone_and_is_running_from_the_start(scheduled):
     built = build_schedule(*scheduled, gate=lambda _: True)
 
+    assert built.name == "globex_job_2_hourly"
     assert built.cron_schedule == "0 * * * *"
     assert built.execution_timezone == "Europe/Paris"
     assert built.default_status is dg.DefaultScheduleStatus.RUNNING
     assert built.job_name == "globex"
-    assert built.description == "Runs `globex/job_2`: 0 * * * * (Europe/Paris)."
+    assert built.description == "Runs `globex/job_2` at `0 * * * *` (Europe/Paris)."
 
 
 def test_a_disabled_schedule_starts_stopped(scheduled):
@@ -78,3 +144,11 @@ def test_an_interval_becomes_its_exact_union_of_crons_in_utc(scheduled):
         "30 1,4,7,10,13,16,19,22 * * *",
     ]
     assert built.execution_timezone == "UTC"
+
+
+def test_an_interval_without_a_union_of_crons_is_refused(scheduled):
+    schedule, job = scheduled
+    schedule = replace(schedule, trigger=IntervalTrigger(interval=timedelta(seconds=90)))
+
+    with pytest.raises(ValueError, match="has no exact cron expressions"):
+        build_schedule(schedule, job, gate=lambda _: True)

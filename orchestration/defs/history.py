@@ -1,0 +1,139 @@
+"""What the Dagster instance knows of a job's runs and of a schedule's ticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.scheduler.instigation import ScheduleInstigatorData, TickStatus
+from dagster._core.storage.tags import (
+    RUN_KEY_TAG,
+    SCHEDULE_NAME_TAG,
+    SCHEDULED_EXECUTION_TIME_TAG,
+)
+
+from orchestration.defs import tags
+from orchestration.domain.due import EndedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dagster._core.scheduler.instigation import InstigatorTick
+
+# A run that was made and never queued is no run: whoever made it died in between.
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+_FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHistory:
+    """The runs of the job `tenant/name` in a Dagster instance, found by the tag of its slot.
+
+    `connect` opens the instance, which is done only when there is something to ask.
+    """
+
+    connect: Callable[[], dg.DagsterInstance]
+    job_id: str
+
+    def under_way(self, at_most: int) -> int:
+        """See `History`."""
+        return len(self.connect().get_run_ids(self._filter(_UNDER_WAY), limit=at_most))
+
+    def ended(self, count: int) -> Sequence[EndedRun]:
+        """See `History`. Some more are read, since runs may end in another order than they began."""
+        records = self.connect().get_run_records(self._filter(_ENDED), limit=max(count, _FEWEST))
+        runs = [_ended_run(record) for record in records]
+        return sorted(runs, key=lambda run: run.ended, reverse=True)
+
+    def last_update(self, asset_key: tuple[str, ...]) -> int:
+        """See `History`: the storage id of the last materialisation, whoever reported it."""
+        found = self.connect().fetch_materializations(dg.AssetKey(asset_key), limit=1)
+        return found.records[0].storage_id if found.records else 0
+
+    def _filter(self, statuses: list[dg.DagsterRunStatus]) -> dg.RunsFilter:
+        return dg.RunsFilter(tags={tags.job_slot(self.job_id): "1"}, statuses=statuses)
+
+
+def _ended_run(record: dg.RunRecord) -> EndedRun:
+    stamp = record.end_time or record.update_timestamp.timestamp()
+    return EndedRun(
+        run_id=record.dagster_run.run_id,
+        ended=datetime.fromtimestamp(stamp, UTC),
+        failed=record.dagster_run.status is dg.DagsterRunStatus.FAILURE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TickHistory:
+    """The ticks of the schedule that the tick `tick_id` belongs to."""
+
+    instance: dg.DagsterInstance
+    tick_id: int
+
+    def bounds(self, tick: datetime) -> list[datetime]:
+        """Instants that no missed tick before `tick` can be older than: the last tick that was
+        looked at to the end, and the moment when the schedule was turned on.
+
+        A tick that broke off, or whose every evaluation failed, has not been looked at.
+        """
+        found = self._tick()
+        if found is None:
+            return []
+        last = self.instance.get_ticks(
+            found.instigator_origin_id,
+            _selector(found),
+            before=tick.timestamp(),
+            limit=1,
+            statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED],
+        )
+        stamps = [tick.timestamp for tick in last]
+        state = self.instance.get_instigator_state(found.instigator_origin_id, _selector(found))
+        data = state.instigator_data if state else None
+        if isinstance(data, ScheduleInstigatorData) and data.start_timestamp:
+            stamps.append(data.start_timestamp)
+        return [datetime.fromtimestamp(stamp, UTC) for stamp in stamps]
+
+    def _tick(self) -> InstigatorTick | None:
+        storage = self.instance.schedule_storage
+        found = storage.get_ticks_by_ids([self.tick_id]) if storage else ()
+        return found[0] if found else None
+
+
+def _selector(tick: InstigatorTick) -> str:
+    return tick.tick_data.selector_id or ""
+
+
+def launched_keys(
+    instance: dg.DagsterInstance, schedule: str, tick: datetime, since: datetime
+) -> set[str]:
+    """The run keys for which the schedule has launched runs since that instant, at other ticks than
+    `tick`: those of an evaluation that broke off half way, and that a newer tick has overtaken.
+
+    Dagster compares keys within a tick only. It launches what it finds not yet queued there again,
+    so that the runs of `tick` itself are left to it.
+    """
+    runs = instance.get_runs(
+        dg.RunsFilter(
+            tags={SCHEDULE_NAME_TAG: schedule}, created_after=since - timedelta(seconds=1)
+        )
+    )
+    here = tick.astimezone(UTC).isoformat()
+    return {
+        run.tags[RUN_KEY_TAG]
+        for run in runs
+        if run.status is not dg.DagsterRunStatus.NOT_STARTED
+        and run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != here
+        and RUN_KEY_TAG in run.tags
+    }

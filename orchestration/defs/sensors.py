@@ -1,0 +1,79 @@
+"""One Dagster sensor an entry of `runner.yaml` whose ticks no cron expression can say."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from orchestration.defs.history import InstanceHistory
+from orchestration.defs.schedules import Gate, build_requests, is_enabled
+from orchestration.domain.describe import dagster_name, describe_schedule
+from orchestration.domain.due import Look, decide
+from orchestration.domain.job import Job
+from orchestration.domain.schedule import (
+    AfterCompletionTrigger,
+    IntervalTrigger,
+    OnceTrigger,
+    Schedule,
+)
+
+# Dagster looks at sensors every 5 s at most, and measures from one start to the next, which varies
+# by a little: with 5 it would pass over many a sensor at every other turn.
+_EVERY_TURN = 4
+_NOT_EVERY_TURN = 15
+_LONG = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # Dagster hashes it, by identity
+class SensorEvaluation:
+    """What happens at a look: the runs that are due, or the reason why there are none.
+
+    `since` is the moment since which the file has the schedule enabled, as far as it is known.
+    """
+
+    schedule: Schedule
+    job: Job
+    gate: Gate
+    since: datetime | None = None
+
+    def __call__(self, context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """The runs to launch and the new cursor. Dagster stores both before it launches anything."""
+        look = Look(
+            now=datetime.now(UTC),
+            enabled=is_enabled(self.schedule, self.gate),
+            history=InstanceHistory(lambda: context.instance, self.schedule.job_id),
+            since=self.since,
+            cursor=context.cursor,
+        )
+        decision = decide(self.schedule, look)
+        if not decision.runs:
+            return dg.SensorResult(skip_reason=decision.reason, cursor=decision.cursor)
+        requests = build_requests(self.schedule, self.job, decision)
+        return dg.SensorResult(run_requests=requests, cursor=decision.cursor)
+
+
+def build_sensor(
+    schedule: Schedule, job: Job, gate: Gate, since: datetime | None = None
+) -> dg.SensorDefinition:
+    """The Dagster sensor of an entry: running from the start if it is enabled."""
+    running = dg.DefaultSensorStatus.RUNNING
+    stopped = dg.DefaultSensorStatus.STOPPED
+    return dg.SensorDefinition(
+        name=dagster_name(schedule),
+        job_name=job.tenant,
+        evaluation_fn=SensorEvaluation(schedule, job, gate, since),
+        minimum_interval_seconds=_seconds_between_looks(schedule),
+        default_status=running if schedule.enabled else stopped,
+        description=describe_schedule(schedule),
+        tags=dict(schedule.tags),
+    )
+
+
+def _seconds_between_looks(schedule: Schedule) -> int:
+    match schedule.trigger:
+        case IntervalTrigger(interval=wait) | AfterCompletionTrigger(delay=wait):
+            return _EVERY_TURN if wait < _LONG else _NOT_EVERY_TURN
+        case OnceTrigger():
+            return _NOT_EVERY_TURN
+        case _:
+            return _EVERY_TURN

@@ -1,0 +1,326 @@
+"""What is due at this moment: pure decisions over the clock, the file and the runs of a job.
+
+Each is made anew at every look, and nothing is remembered but a cursor that Dagster keeps. Where a
+look is repeated, as after a crash, it gives runs with the same keys, and Dagster launches a key
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from orchestration.domain.describe import format_instant
+from orchestration.domain.durations import format_duration
+from orchestration.domain.schedule import (
+    AfterCompletionTrigger,
+    AssetTrigger,
+    CatchUp,
+    ContinuousTrigger,
+    IntervalTrigger,
+    OnceTrigger,
+    Overlap,
+    Schedule,
+)
+from orchestration.domain.ticks import schedule_ticks, ticks
+
+LATE = timedelta(minutes=5)
+"""A tick that is looked at later than this has been missed, for `catch_up: none`."""
+DEFAULT_CATCH_UP_WINDOW = timedelta(hours=24)
+MOST_SLOTS = 100
+"""The slots of an interval that one look launches; the next look goes on from there."""
+
+_ON_TIME = timedelta(seconds=10)
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRun:
+    """A run to launch. Of those with one `key`, only the first is. `instant` is the tick that it
+    stands for; None where the trigger has no ticks.
+    """
+
+    key: str | None = None
+    instant: datetime | None = None
+
+    @classmethod
+    def of_tick(cls, instant: datetime) -> DueRun:
+        """The run of a tick that may be one of several, keyed by its instant."""
+        return cls(key=instant.astimezone(UTC).isoformat(), instant=instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The runs that are due, or the `reason` why there are none, in plain words. `cursor` is for
+    the next look.
+    """
+
+    runs: tuple[DueRun, ...] = ()
+    reason: str = ""
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """A run of the job that is over."""
+
+    run_id: str
+    ended: datetime
+    failed: bool
+
+
+class History(Protocol):
+    """What Dagster knows of one job's runs, whoever started them. Asked for no more than needed."""
+
+    def under_way(self, at_most: int) -> int:
+        """How many runs are queued or running, counted up to `at_most`."""
+        ...
+
+    def ended(self, count: int) -> Sequence[EndedRun]:
+        """The last runs that have ended, at least `count` if there are, the latest end first."""
+        ...
+
+    def last_update(self, asset_key: tuple[str, ...]) -> int:
+        """A number that grows with each update of the asset; 0 where there was none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look at a schedule. `enabled` is what the file says now, and `since` when it began to, as
+    far as that is known. `cursor` is what the decision before this one left.
+    """
+
+    now: datetime
+    enabled: bool
+    history: History
+    since: datetime | None = None
+    cursor: str | None = None
+
+
+def decide_tick(
+    schedule: Schedule, tick: datetime, look: Look, missed: Callable[[], Sequence[datetime]]
+) -> Decision:
+    """What Dagster's scheduler shall launch for `tick`, the newest one that is due.
+
+    `missed` gives the ticks before it that nobody has looked at; asked for `catch_up: all` alone.
+    """
+    if not look.enabled:
+        return Decision(reason=_disabled(schedule))
+    # In UTC: Python compares two instants of one zone by their clocks, also where those go back.
+    at = tick.astimezone(UTC)
+    instants = [at] if schedule.allows(at) else []
+    if schedule.catch_up is CatchUp.ALL:
+        instants = [*missed(), *instants]
+    if not instants:
+        return Decision(reason=_outside(schedule, at))
+    if schedule.catch_up is CatchUp.NONE and look.now - tick > LATE:
+        return Decision(reason=_late(tick, look.now))
+    if busy := _overlap(schedule, look.history):
+        return Decision(reason=busy)
+    if schedule.catch_up is not CatchUp.ALL:
+        return Decision(runs=(DueRun(instant=at),))
+    return Decision(runs=tuple(DueRun.of_tick(instant) for instant in instants))
+
+
+def missed_ticks(
+    schedule: Schedule, tick: datetime, bounds: Sequence[datetime]
+) -> tuple[datetime, ...]:
+    """The ticks before `tick` that are younger than each of `bounds` and no older than the
+    `catch_up_window`. Without bounds nothing is known to have been missed.
+    """
+    if not bounds:
+        return ()
+    oldest = tick.astimezone(UTC) - (schedule.catch_up_window or DEFAULT_CATCH_UP_WINDOW)
+    start = max(max(bounds) + _MOMENT, oldest)
+    return tuple(schedule_ticks(schedule, start=start, end=tick))
+
+
+def decide(schedule: Schedule, look: Look) -> Decision:
+    """What a sensor shall launch now, for the triggers that Dagster's scheduler has no form for."""
+    match schedule.trigger:
+        case IntervalTrigger() as trigger:
+            return _decide_interval(schedule, trigger, look)
+        case AfterCompletionTrigger() | ContinuousTrigger() as trigger:
+            return _decide_following(schedule, trigger, look)
+        case OnceTrigger(generation=generation):
+            return _decide_once(schedule, generation, look)
+        case AssetTrigger(asset_key=key):
+            return _decide_asset(schedule, key, look)
+        case _:
+            raise ValueError(f"schedule `{schedule.name}` is one for Dagster's scheduler")
+
+
+def _decide_interval(schedule: Schedule, trigger: IntervalTrigger, look: Look) -> Decision:
+    """Slots are dealt with up to the cursor: a slot that is skipped does not come back."""
+    done = _read_cursor(look.cursor, "slots")
+    here = _cursor("slots", look.now)
+    if not look.enabled:
+        return Decision(reason=_disabled(schedule), cursor=here)
+    if done is None:
+        return Decision(reason="this is the first look; slots count from now on", cursor=here)
+    bounds = [datetime.fromisoformat(done), *([look.since] if look.since else [])]
+    start = max(max(bounds) + _MOMENT, look.now - _reach(schedule, trigger))
+    slots = list(schedule_ticks(schedule, start=start, end=look.now + _MOMENT))
+    if not slots:
+        return Decision(reason=_not_yet(schedule, trigger, look.now), cursor=look.cursor)
+    due = _choose_slots(schedule, slots, look.now)
+    if not due:
+        return Decision(reason=_late(slots[-1], look.now), cursor=here)
+    if busy := _overlap(schedule, look.history):
+        return Decision(reason=busy, cursor=here)
+    runs = tuple(DueRun(key=_slot_key(schedule, slot), instant=slot) for slot in due)
+    return Decision(runs=runs, cursor=_cursor("slots", due[-1]))
+
+
+def _reach(schedule: Schedule, trigger: IntervalTrigger) -> timedelta:
+    """How far back a slot may lie that still matters."""
+    if schedule.catch_up is CatchUp.ALL:
+        return schedule.catch_up_window or DEFAULT_CATCH_UP_WINDOW
+    return max(trigger.interval, _ON_TIME)
+
+
+def _choose_slots(
+    schedule: Schedule, slots: Sequence[datetime], now: datetime
+) -> Sequence[datetime]:
+    """All slots of the last seconds, since looks may be further apart than slots; else the newest."""
+    if schedule.catch_up is CatchUp.ALL:
+        return slots[:MOST_SLOTS]
+    if schedule.catch_up is CatchUp.NONE and now - slots[-1] > LATE:
+        return ()
+    return [slot for slot in slots if now - slot < _ON_TIME] or slots[-1:]
+
+
+def _decide_following(
+    schedule: Schedule, trigger: AfterCompletionTrigger | ContinuousTrigger, look: Look
+) -> Decision:
+    """No cursor: the run before decides, and gives the next one its key."""
+    if closed := _closed(schedule, look):
+        return Decision(reason=closed)
+    if look.history.under_way(1):
+        return Decision(reason=f"a run of `{schedule.job_id}` is under way or queued")
+    runs = look.history.ended(_countable_failures(trigger) + 1)
+    if not runs:
+        return Decision(runs=(DueRun(key="first"),))
+    last = runs[0]
+    wait, why = _wait_after(trigger, runs)
+    due = last.ended + wait
+    if look.now < due:
+        at = format_instant(due.replace(microsecond=0))
+        return Decision(reason=f"due at {at}, {format_duration(wait)} after {why}")
+    return Decision(runs=(DueRun(key=f"after {last.run_id}"),))
+
+
+def _wait_after(
+    trigger: AfterCompletionTrigger | ContinuousTrigger, runs: Sequence[EndedRun]
+) -> tuple[timedelta, str]:
+    if isinstance(trigger, AfterCompletionTrigger):
+        return trigger.delay, "the last run"
+    failures = next((n for n, run in enumerate(runs) if not run.failed), len(runs))
+    if not failures:
+        return trigger.minimum_gap, "the last run"
+    doublings = max(min(failures, _countable_failures(trigger)) - 1, 0)
+    backoff = min(trigger.error_backoff * 2**doublings, trigger.max_error_backoff)
+    times = "once" if failures == 1 else f"{failures} times in a row"
+    return max(trigger.minimum_gap, backoff), f"the last run, which failed {times}"
+
+
+def _countable_failures(trigger: AfterCompletionTrigger | ContinuousTrigger) -> int:
+    """The number of failures in a row after which one more makes no difference to the wait."""
+    if isinstance(trigger, AfterCompletionTrigger) or not trigger.error_backoff:
+        return 0
+    ratio = trigger.max_error_backoff // trigger.error_backoff
+    return ratio.bit_length() + 1
+
+
+def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
+    """While it may not run it waits; a generation is not lost by that."""
+    launched = _cursor("once", generation)
+    if look.cursor == launched:
+        reason = f"generation `{generation}` has been launched; a new one runs it again"
+        return Decision(reason=reason, cursor=launched)
+    if held := _closed(schedule, look) or _overlap(schedule, look.history):
+        return Decision(reason=held, cursor=look.cursor)
+    return Decision(runs=(DueRun(key=f"once:{generation}"),), cursor=launched)
+
+
+def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decision:
+    """The cursor is the update seen last. One that arrives while the job is busy and
+    `overlap: skip` holds is looked at again: the data would stay behind otherwise.
+    """
+    name = "/".join(key)
+    topic = f"asset {name} {look.since.isoformat() if look.since else 'always'}"
+    newest = look.history.last_update(key)
+    here = _cursor(topic, newest)
+    if closed := _closed(schedule, look):
+        return Decision(reason=closed, cursor=here)
+    seen = _read_cursor(look.cursor, topic)
+    if seen is None:
+        reason = f"this is the first look; updates of `{name}` count from now on"
+        return Decision(reason=reason, cursor=here)
+    if newest <= int(seen):
+        return Decision(reason=f"`{name}` has not been updated", cursor=look.cursor)
+    if busy := _overlap(schedule, look.history):
+        return Decision(reason=busy, cursor=look.cursor)
+    return Decision(runs=(DueRun(key=f"{schedule.name} {name} {newest}"),), cursor=here)
+
+
+def _cursor(topic: str, value: datetime | int | str) -> str:
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return f"{topic} {text}"
+
+
+def _read_cursor(cursor: str | None, topic: str) -> str | None:
+    """The value of a cursor on that topic; None for one that another trigger has left."""
+    head, _, value = (cursor or "").rpartition(" ")
+    return value if head == topic else None
+
+
+def _closed(schedule: Schedule, look: Look) -> str:
+    """Why nothing may run now; empty if it may."""
+    if not look.enabled:
+        return _disabled(schedule)
+    return "" if schedule.allows(look.now) else _outside(schedule, look.now)
+
+
+def _disabled(schedule: Schedule) -> str:
+    return f"schedule `{schedule.name}` has `enabled: false`"
+
+
+def _outside(schedule: Schedule, instant: datetime) -> str:
+    if schedule.start is not None and instant < schedule.start:
+        return f"schedule `{schedule.name}` starts at {format_instant(schedule.start)}"
+    assert schedule.end is not None  # noqa: S101 - for the type checker; `allows` has said no
+    return f"schedule `{schedule.name}` ended at {format_instant(schedule.end)}"
+
+
+def _not_yet(schedule: Schedule, trigger: IntervalTrigger, now: datetime) -> str:
+    start = now + _MOMENT
+    following = next(ticks(trigger, start=start, end=start + trigger.interval))
+    if not schedule.allows(following):
+        return _outside(schedule, following)
+    return f"the next slot is at {format_instant(following)}"
+
+
+def _late(tick: datetime, now: datetime) -> str:
+    late = format_duration(timedelta(seconds=(now - tick).total_seconds() // 1))
+    return (
+        f"the tick at {format_instant(tick)} is {late} late,"
+        f" and `catch_up: none` runs none later than {format_duration(LATE)}"
+    )
+
+
+def _overlap(schedule: Schedule, history: History) -> str:
+    """Why `overlap: skip` holds the run back; empty if it does not."""
+    most = schedule.max_concurrent_runs
+    if schedule.overlap is not Overlap.SKIP or history.under_way(most) < most:
+        return ""
+    several = "a run is" if most == 1 else f"{most} runs are"
+    return f"`overlap: skip`: {several} under way or queued for `{schedule.job_id}`"
+
+
+def _slot_key(schedule: Schedule, slot: datetime) -> str:
+    """With the name, since Dagster searches keys among the runs of all sensors."""
+    return f"{schedule.name} {slot.astimezone(UTC).isoformat()}"
