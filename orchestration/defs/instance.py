@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from orchestration.defs.index import INDEX_NAME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestration.domain.workspace import Settings, Workspace
 
 MARK = "# Written by orchestrate."
@@ -34,7 +36,15 @@ run_coordinator:
     max_user_code_failure_retries: 10
     user_code_failure_retry_delay: 10
 
-{storage}concurrency:
+{storage}
+
+# Forks the process of a run from one that has everything imported.
+run_launcher:
+  module: orchestration.defs.launcher
+  class: ForkingRunLauncher
+  config: {{socket: {run_server}}}
+
+concurrency:
   pools: {{granularity: run}}
 
 # Ends runs whose worker died, and gives their slots back.
@@ -68,19 +78,27 @@ retention:
 _POSTGRES = """\
 storage:
   postgres:
-    postgres_url: {{env: {variable}}}
+    postgres_url: {{env: {variable}}}"""
 
-"""
+_EMBEDDED = """\
+# Dagster's files below DAGSTER_HOME, read and written faster.
+storage:
+  custom:
+    module: orchestration.defs.embedded_storage
+    class: EmbeddedStorage
+    config:
+      base_dir: {env: DAGSTER_HOME}"""
 
 
-def render_instance(workspace: Workspace) -> str:
+def render_instance(workspace: Workspace, *, run_server: Path) -> str:
     """The text of `dagster.yaml`. Runs and events lie beside it, in SQLite, unless the settings name
-    a PostgreSQL database; logs always do.
+    a PostgreSQL database; logs always do. `run_server` is the socket that the run server listens on.
     """
     settings = workspace.settings
     return _TEXT.format(
         mark=MARK,
         index_file=json.dumps(str(settings.state_directory / INDEX_NAME)),
+        run_server=json.dumps(str(run_server)),
         storage=_storage(settings),
         cancel_timeout=round(cancel_timeout(workspace).total_seconds()),
     )
@@ -99,5 +117,5 @@ def is_generated(text: str) -> bool:
 
 def _storage(settings: Settings) -> str:
     if settings.postgres_url is None:
-        return ""
+        return _EMBEDDED
     return _POSTGRES.format(variable=json.dumps(settings.postgres_url))

@@ -23,7 +23,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +36,10 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REMEMBERED: Final = 10_000
 _REQUEST_SECONDS: Final = 5.0
 _LARGEST_REQUEST: Final = 1 << 20
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
 
 
 class RunServer:
@@ -52,11 +56,13 @@ class RunServer:
         self._burials: set[int] = set()
         self._endings: OrderedDict[str, str] = OrderedDict()
         self._stopping = False
+        self._open: list[_Closable] = []
 
     def serve(self, path: Path) -> None:
         """Listen at `path` until a signal says stop and the last worker has ended."""
         listener = _listen(path)
         with listener, _Signals() as signals, selectors.DefaultSelector() as selector:
+            self._open = [listener, signals, selector]
             selector.register(listener, selectors.EVENT_READ)
             selector.register(signals.reader, selectors.EVENT_READ)
             while self._runs or self._burials or not self._stopping:
@@ -96,6 +102,7 @@ class RunServer:
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection, suppress(OSError):  # who asked has gone; it will ask again
+            self._open[3:] = [connection]
             connection.settimeout(_REQUEST_SECONDS)
             request = _read_line(connection)
             try:
@@ -117,6 +124,8 @@ class RunServer:
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         pid = os.fork()
         if pid == 0:
+            for mine in self._open:
+                mine.close()
             _become(name, server, act)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         return pid
@@ -167,6 +176,10 @@ class _Signals:
         return False
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """From here on the signals are ignored."""
         signal.set_wakeup_fd(-1)
         self.reader.close()
         self._writer.close()
@@ -180,7 +193,6 @@ def _become(name: str, server: int, act: Callable[[], object]) -> NoReturn:
     """What a forked process does: `act`, and nothing that the server had in mind."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

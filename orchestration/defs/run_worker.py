@@ -3,20 +3,29 @@
 import os
 import sys
 from importlib import import_module
-from typing import Final
 
-from dagster import DagsterInstance, DagsterRunStatus
+import dagster as dg
 from dagster._cli.api import api_cli
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
-_PRELOADED: Final = ("orchestration.definitions",)
-
 
 def preload() -> None:
-    """Import what a worker needs besides what this module imports."""
-    for name in _PRELOADED:
-        import_module(name)
+    """Import all that a worker will need, of which much is imported only by the first run: so the
+    instance is opened once, and a run of nothing is executed in an instance of its own.
+    """
+    import_module("orchestration.definitions")
+    with dg.DagsterInstance.get() as instance:
+        for part in ("run_launcher", "run_coordinator", "compute_log_manager"):
+            getattr(instance, part)
+        instance.get_runs_count()
+    with dg.DagsterInstance.ephemeral() as instance:  # pyright: ignore[reportUnknownMemberType] - dagster types it in part
+        dg.materialize([rehearsal], instance=instance)
+
+
+@dg.asset
+def rehearsal() -> None:
+    """Nothing, of the simplest kind."""
 
 
 def work(order: str) -> int:
@@ -37,11 +46,11 @@ def bury(order: str, cause: str) -> None:
     args = deserialize_value(order, ExecuteRunArgs)
     if args.instance_ref is None:
         raise ValueError("the order does not say which instance the run is of")
-    with DagsterInstance.from_ref(args.instance_ref) as instance:
+    with dg.DagsterInstance.from_ref(args.instance_ref) as instance:
         run = instance.get_run_by_id(args.run_id)
         if run is None or run.is_finished:
             return
-        if run.status is DagsterRunStatus.CANCELING:
+        if run.status is dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, f"The run was being cancelled, and {cause}.")
         else:
             instance.report_run_failed(run, f"The run did not end by itself: {cause}.")

@@ -10,9 +10,10 @@ from orchestration.domain.problem import Location
 from orchestration.domain.workspace import Settings, Workspace
 
 ROOT = Path('/srv/e "t" l')
+RUN_SERVER = ROOT / ".orchestrate/run-server.sock"
 SETTINGS = Settings(state_directory=ROOT / ".orchestrate")
 WORKSPACE = Workspace(root=ROOT, runner_file=ROOT / "runner.yaml", settings=SETTINGS)
-TEXT = render_instance(WORKSPACE)
+TEXT = render_instance(WORKSPACE, run_server=RUN_SERVER)
 
 
 def make_job(tenant, grace_period):
@@ -53,7 +54,9 @@ def test_the_longest_grace_period_of_a_job_is_respected_when_runs_are_cancelled(
         make_job(tenant, timedelta(minutes=minutes))
         for tenant, minutes in (("acme", 1), ("globex", 20), ("initech", 2))
     )
-    monitoring = yaml.safe_load(render_instance(replace(WORKSPACE, jobs=jobs)))["run_monitoring"]
+    monitoring = yaml.safe_load(
+        render_instance(replace(WORKSPACE, jobs=jobs), run_server=RUN_SERVER)
+    )["run_monitoring"]
 
     assert monitoring["cancel_timeout_seconds"] == 20 * 60 + 45
 
@@ -61,9 +64,21 @@ def test_the_longest_grace_period_of_a_job_is_respected_when_runs_are_cancelled(
 def test_the_database_is_named_and_its_url_stays_in_the_environment():
     settings = replace(SETTINGS, postgres_url="DATABASE_URL")
 
-    assert "storage" not in yaml.safe_load(TEXT)
-    assert yaml.safe_load(render_instance(replace(WORKSPACE, settings=settings)))["storage"] == {
-        "postgres": {"postgres_url": {"env": "DATABASE_URL"}}
+    assert yaml.safe_load(TEXT)["storage"]["custom"] == {
+        "module": "orchestration.defs.embedded_storage",
+        "class": "EmbeddedStorage",
+        "config": {"base_dir": {"env": "DAGSTER_HOME"}},
+    }
+    assert yaml.safe_load(
+        render_instance(replace(WORKSPACE, settings=settings), run_server=RUN_SERVER)
+    )["storage"] == {"postgres": {"postgres_url": {"env": "DATABASE_URL"}}}
+
+
+def test_runs_are_started_by_the_run_server_at_its_socket():
+    assert yaml.safe_load(TEXT)["run_launcher"] == {
+        "module": "orchestration.defs.launcher",
+        "class": "ForkingRunLauncher",
+        "config": {"socket": str(RUN_SERVER)},
     }
 
 
