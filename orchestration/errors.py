@@ -73,6 +73,12 @@ class NoFullRefreshError(OrchestrationError):
     code = "ORC608"
 
 
+class EditError(OrchestrationError):
+    """A change of `runner.yaml` cannot be made without touching other parts of the file."""
+
+    code = "ORC628"
+
+
 class SecretsUnavailableError(OrchestrationError):
     """The file or folder with the secrets of a tenant does not exist or cannot be read."""
 

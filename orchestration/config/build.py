@@ -84,6 +84,7 @@ class Builder:
         self._anchors: dict[str, _Anchored] = {}
         self._documents = 0
         self._count = 0
+        self._last: Event  # where it ends, the content so far ends
         self._limit = len(document.content) + MAX_EXTRA_VALUES
 
     def read(self, parser: CSafeLoader) -> None:
@@ -95,6 +96,7 @@ class Builder:
         """
         while (event := parser.get_event()) is not None:
             if type(event) is ScalarEvent:  # the common case, without a detour
+                self._last = event
                 self._scalar(event)
             else:
                 self._take(event)
@@ -136,7 +138,7 @@ class Builder:
             self._anchors[event.anchor] = _Anchored(value, event)
 
     def _start_mapping(self, event: MappingStartEvent) -> None:
-        node = MapNode(event.start_mark)
+        node = MapNode(event.start_mark, event.end_mark)
         if not self._stack:
             self._document.root = node
         self._open(node, event)
@@ -144,7 +146,7 @@ class Builder:
     def _start_list(self, event: SequenceStartEvent) -> None:
         if not self._stack:
             self._stop_without_keys(event, found="a list")
-        self._open(ListNode(event.start_mark), event)
+        self._open(ListNode(event.start_mark, event.end_mark), event)
 
     def _open(
         self, node: MapNode | ListNode, event: MappingStartEvent | SequenceStartEvent
@@ -161,6 +163,9 @@ class Builder:
     def _end(self, event: MappingEndEvent | SequenceEndEvent) -> None:
         frame = self._stack.pop()
         node = frame.node
+        if event.start_mark.index != event.end_mark.index:  # a bracket
+            self._last = event
+        node.end = self._last.end_mark
         if frame.merged is not None and isinstance(node, MapNode):
             _merge(node, frame.merged)
         if frame.anchor is not None:
@@ -170,6 +175,7 @@ class Builder:
             self._add(node.data, node, frame.height, event)
 
     def _alias(self, event: AliasEvent) -> None:
+        self._last = event
         name: str = event.anchor
         if any(frame.anchor == name for frame in self._stack):
             self._stop(yaml_rules.ENDLESS_ALIAS, event, name=name)

@@ -49,9 +49,13 @@ class Mark(Protocol):
 
 @dataclass(slots=True, eq=False)
 class MapNode:
-    """A mapping: `data` has its plain values; `keys` and `nodes` the places of keys and values."""
+    """A mapping: `data` has its plain values; `keys` and `nodes` the places of keys and values.
+
+    `end` is where the last thing inside of it ends, or its bracket: before blank lines and comments.
+    """
 
     start: Mark
+    end: Mark
     data: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     keys: dict[str, ScalarEvent] = field(default_factory=dict[str, ScalarEvent])
     nodes: dict[str, Node] = field(default_factory=dict[str, "Node"])
@@ -59,9 +63,10 @@ class MapNode:
 
 @dataclass(slots=True, eq=False)
 class ListNode:
-    """A list: `data` has its plain values, `nodes` their places."""
+    """A list: `data` has its plain values, `nodes` their places. `end` is as that of a mapping."""
 
     start: Mark
+    end: Mark
     data: list[JsonValue] = field(default_factory=list[JsonValue])
     nodes: list[Node] = field(default_factory=list["Node"])
 

@@ -12,9 +12,10 @@ from cronsim import CronSim
 
 from orchestration.config import workspace_rules
 from orchestration.config.words import show
-from orchestration.domain.cron import CronError
+from orchestration.domain.cron import CronError, shift_cron
 from orchestration.domain.durations import format_duration
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger
+from orchestration.domain.spread import choose_offset
 
 if TYPE_CHECKING:
     from orchestration.config.document import Document, Place
@@ -41,8 +42,6 @@ def spread_trigger(
         reason = f"the schedule `{show(name)}` fires every {format_duration(period)}"
         _refuse(document, place, spread, reason, "spread it over no more than that")
     else:
-        from orchestration.domain.spread import choose_offset
-
         offset = choose_offset(name, spread)
         try:
             return _move(trigger, offset, widest=spread - _MINUTE), offset
@@ -63,8 +62,6 @@ def _move(trigger: TimeTrigger, offset: timedelta, *, widest: timedelta) -> Time
     """
     if isinstance(trigger, IntervalTrigger):
         return replace(trigger, offset=offset)
-    from orchestration.domain.cron import shift_cron
-
     for expression in trigger.expressions:
         shift_cron(expression, widest // _MINUTE)
     moved = [part for text in trigger.expressions for part in shift_cron(text, offset // _MINUTE)]
