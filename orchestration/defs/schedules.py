@@ -1,6 +1,6 @@
 """One Dagster schedule an entry of `runner.yaml` whose ticks cron expressions can say exactly."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ class ScheduleEvaluation:
 
     def __call__(
         self, context: dg.ScheduleEvaluationContext
-    ) -> list[dg.RunRequest] | dg.SkipReason:
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """The runs to launch, or why there are none."""
         tick = context.scheduled_execution_time
         look = Look(
@@ -41,9 +41,10 @@ class ScheduleEvaluation:
             since=self.since,
         )
         decision = decide_tick(self.schedule, tick, look, lambda: self._missed(context, tick))
-        if not decision.runs:
-            return dg.SkipReason(decision.reason)
-        return build_requests(self.schedule, self.job, decision)
+        if decision.runs:
+            yield from build_requests(self.schedule, self.job, decision)
+        else:
+            yield dg.SkipReason(decision.reason)
 
     def _missed(self, context: dg.ScheduleEvaluationContext, tick: datetime) -> Sequence[datetime]:
         """The ticks before this one that have come to nothing; none in a dry run from the UI."""

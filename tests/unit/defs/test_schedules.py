@@ -18,8 +18,10 @@ def scheduled(make_workspace):
 
 
 def evaluate(schedule, job, gate=lambda _: True, tick=NOON):
+    """The runs that Dagster launches at the tick, or the reason why it launches none."""
     context = dg.build_schedule_context(scheduled_execution_time=tick)
-    return ScheduleEvaluation(schedule, job, gate)(context)
+    found = build_schedule(schedule, job, gate).evaluate_tick(context)
+    return found.run_requests or found.skip_message
 
 
 @pytest.mark.parametrize("answer", [True, None])
@@ -39,6 +41,7 @@ def test_an_enabled_schedule_runs_its_own_job_with_its_tags(scheduled, answer):
                 "connector_type": "command",
                 "orchestration/schedule": "globex_job_2_hourly",
                 "orchestration/scheduled_at": "2026-06-01T12:00:00+00:00",
+                "dagster/schedule_name": "globex_job_2_hourly",
             },
         )
     ]
@@ -77,7 +80,7 @@ def test_each_schedule_of_three_tenants_runs_its_own_job(make_workspace):
 def test_a_schedule_that_the_file_disables_skips_at_once_and_says_why(scheduled):
     skip = evaluate(*scheduled, gate=lambda _: False)
 
-    assert skip == dg.SkipReason("schedule `globex_job_2_hourly` has `enabled: false`")
+    assert skip == "schedule `globex_job_2_hourly` has `enabled: false`"
 
 
 def test_the_gate_is_asked_for_the_schedule_by_its_name(scheduled):
@@ -93,7 +96,7 @@ def test_a_tick_outside_the_window_skips_without_asking_the_instance(scheduled):
 
     skip = evaluate(replace(schedule, start=NOON + timedelta(days=1)), job)
 
-    assert skip == dg.SkipReason("schedule `globex_job_2_hourly` starts at 2026-06-02 12:00+00:00")
+    assert skip == "schedule `globex_job_2_hourly` starts at 2026-06-02 12:00+00:00"
 
 
 def test_a_tick_that_is_evaluated_late_skips_without_catch_up(scheduled):
@@ -103,7 +106,7 @@ def test_a_tick_that_is_evaluated_late_skips_without_catch_up(scheduled):
         replace(schedule, catch_up=CatchUp.NONE), job, tick=datetime(2020, 1, 1, tzinfo=UTC)
     )
 
-    assert "`catch_up: none`" in skip.skip_message
+    assert "`catch_up: none`" in skip
 
 
 def test_a_dry_run_from_the_ui_launches_nothing_for_missed_ticks(scheduled):

@@ -4,7 +4,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from orchestration.defs.sensors import SensorEvaluation, build_sensor
+from orchestration.defs.sensors import build_sensor
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
     AssetTrigger,
@@ -29,8 +29,10 @@ def triggered(make_workspace):
     return list(zip(schedules, workspace.jobs, strict=True))
 
 
-def evaluate(schedule, job, gate=lambda _: True, cursor=None) -> dg.SensorResult:
-    return SensorEvaluation(schedule, job, gate)(dg.build_sensor_context(cursor=cursor))
+def evaluate(schedule, job, gate=lambda _: True, cursor=None):
+    """What Dagster makes of a look."""
+    context = dg.build_sensor_context(cursor=cursor)
+    return build_sensor(schedule, job, gate).evaluate_tick(context)
 
 
 def test_each_sensor_of_three_tenants_runs_its_own_job(triggered):
@@ -58,15 +60,14 @@ def test_a_run_carries_the_tags_of_schedule_and_job_and_no_instant(triggered):
         "job_name": "job_2",
         "connector_type": "command",
         "orchestration/schedule": "globex_job_2_hourly",
+        "dagster/sensor_name": "globex_job_2_hourly__sensor",
     }
 
 
 def test_a_skip_says_why_and_keeps_the_cursor(triggered):
     result = evaluate(*triggered[7], gate=lambda _: False, cursor="once 2026-05")
 
-    assert result.skip_reason == dg.SkipReason(
-        "schedule `globex_job_2_hourly` has `enabled: false`"
-    )
+    assert result.skip_message == "schedule `globex_job_2_hourly` has `enabled: false`"
     assert result.cursor == "once 2026-05"
 
 
