@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "dev": ("dev.command", "Start the UI and the scheduler, and load every change."),
+    "up": ("up.command", "Start the UI and the scheduler as a service, and keep them running."),
     "run": ("run", "Run one job now, in this process."),
     "validate": ("validate", "Check runner.yaml and all job files without running anything."),
     "list": ("listing", "List jobs, schedules or tenants."),
+    "schedule": ("schedule.command", "List, preview, switch, add and remove schedules."),
+    "doctor": ("doctor.command", "Check what is running against the files, and the machine."),
     "schema": ("schema", "Print the JSON Schema of runner.yaml or of a job file."),
     "reload": ("reload", "Make the running `orchestrate dev` read the files again."),
 }
@@ -27,34 +30,43 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named in `COMMANDS`, so that help needs none of their modules."""
+    """A group that knows its commands by name, so that help needs none of their modules.
 
-    def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:
+    `members` are the commands, as in `COMMANDS`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        members: Mapping[str, tuple[str, str]],
+        examples: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.members = members
         self.examples = tuple(examples)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order in which a newcomer meets them."""
         del ctx
-        return list(COMMANDS)
+        return list(self.members)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now; None if there is none of that name."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.members:
             return None
-        module = import_module(f"orchestration.cli.{COMMANDS[cmd_name][0]}")
+        module = import_module(f"orchestration.cli.{self.members[cmd_name][0]}")
         return cast("click.Command", module.command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name, and the rest of them; an error with a suggestion."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            cure = (
-                f"did you mean `{close[0]}`?" if close else f"choose one of {', '.join(COMMANDS)}"
-            )
+        if args[0] not in self.members and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.members, n=1)
+            names = ", ".join(self.members)
+            cure = f"did you mean `{close[0]}`?" if close else f"choose one of {names}"
             ctx.fail(f"there is no command `{args[0]}`; {cure}")
         return super().resolve_command(ctx, args)
 
@@ -62,7 +74,7 @@ class LazyGroup(click.Group):
         """Writes the list of commands from their summaries."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in self.members.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples and the exit codes."""
@@ -72,6 +84,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
+    members=COMMANDS,
     examples=(
         "orchestrate dev",
         "orchestrate validate",

@@ -51,14 +51,21 @@ def find_job(runner_file: Path, reference: str) -> tuple[Workspace, Job]:
     return workspace, _pick(workspace, reference)
 
 
-def _read(runner_file: Path, *, only: Collection[Path] | None = None) -> Workspace:
-    workspace = load_workspace(
+def view_workspace(runner_file: Path, *, only: Collection[Path] | None = None) -> Workspace:
+    """The workspace as a code server serves it, for one who only looks: last good versions serve,
+    and none is kept. With `only`, of the job files just these are read.
+    """
+    return load_workspace(
         runner_file,
         environ=os.environ,
         catalog=CATALOG,
         only=only,
         last_good=_ReadOnly.of(runner_file, os.environ),
     )
+
+
+def _read(runner_file: Path, *, only: Collection[Path] | None = None) -> Workspace:
+    workspace = view_workspace(runner_file, only=only)
     if not workspace.is_sound:
         raise BrokenRunnerError(
             "runner.yaml has errors, so it is not known what it says of tenants and settings:\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.common import ExampleCommand
-from orchestration.cli.group import COMMANDS, cli
+from orchestration.cli.group import LazyGroup, cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,13 +59,19 @@ _ORCHESTRATE_COMPLETE=fish_source orchestrate | source          # ~/.config/fish
 def render_reference() -> str:
     """The text of the page."""
     root = click.Context(cli, info_name="orchestrate")
-    parts = [_HEAD, *_describe(cli, root, cli.examples)]
-    for name in COMMANDS:
-        command = cli.get_command(root, name)
-        if isinstance(command, ExampleCommand):
-            context = click.Context(command, parent=root, info_name=name)
-            parts += [f"## orchestrate {name}\n", *_describe(command, context, command.examples)]
+    parts = [_HEAD, *_describe(cli, root, cli.examples), *_describe_members(cli, root, "##")]
     return "\n".join([*parts, _TAIL])
+
+
+def _describe_members(group: LazyGroup, parent: click.Context, mark: str) -> Iterator[str]:
+    for name in group.members:
+        command = group.get_command(parent, name)
+        if isinstance(command, ExampleCommand | LazyGroup):
+            context = click.Context(command, parent=parent, info_name=name)
+            yield f"{mark} {context.command_path}\n"
+            yield from _describe(command, context, command.examples)
+            if isinstance(command, LazyGroup):
+                yield from _describe_members(command, context, f"{mark}#")
 
 
 def _describe(

@@ -8,17 +8,19 @@ from pathlib import Path
 import click
 import pytest
 
-from orchestration.cli.group import cli
+from orchestration.cli.group import LazyGroup, cli
 
 ROOT = Path(__file__).parents[2]
-SERVERS = ("dev", "reload")  # started, edited under and reloaded in test_dev.py
+SERVERS = ("dev", "up", "reload")  # started, edited under and reloaded in test_dev.py
 
 
-def examples():
-    context = click.Context(cli)
-    for name in cli.list_commands(context):
+def examples(group=cli):
+    context = click.Context(group)
+    for name in group.list_commands(context):
         if name not in SERVERS:
-            yield from cli.get_command(context, name).examples
+            command = group.get_command(context, name)
+            yield from command.examples
+            yield from examples(command) if isinstance(command, LazyGroup) else ()
 
 
 @pytest.mark.parametrize("example", list(examples()))

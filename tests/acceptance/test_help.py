@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from orchestration import __version__
+from orchestration.cli.group import COMMANDS
 from orchestration.cli.reference import render_reference
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("dev", "run", "validate", "list", "schema", "reload")
+SCHEDULE = ("list", "preview", "enable", "disable", "add", "remove")
 HEAVY = ("dagster", "dlt", "pydantic", "rich", "grpc", "yaml")
 IMPORTS = """\
 import json, sys
@@ -34,7 +35,14 @@ def imports_of(workspace, *arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], [], *[[c, "--help"] for c in COMMANDS]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        [],
+        *[[c, "--help"] for c in COMMANDS],
+        *[["schedule", c, "--help"] for c in SCHEDULE],
+    ],
 )
 def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
     code, loaded = imports_of(workspace, *arguments)
@@ -53,6 +61,12 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["run", "acme/orders"],
         ["run", "acme/orders", "--dry-run"],
         ["reload"],
+        ["schedule", "list"],
+        ["schedule", "preview", "acme_orders"],
+        ["schedule", "enable", "globex_orders"],
+        ["schedule", "disable", "acme_orders"],
+        ["schedule", "add", "--job", "initech/orders", "--cron", "0 5 * * *"],
+        ["schedule", "remove", "acme_orders", "--yes"],
     ],
 )
 def test_no_command_imports_dagster_or_dlt(workspace, arguments):
@@ -107,16 +121,14 @@ def test_the_examples_work(workspace, example):
 
 
 def test_these_are_all_examples_but_those_that_start_or_need_the_ui():
+    """Those of `orchestrate schedule` need the schedules of the example workspace."""
+    others = ("orchestrate schedule ", "orchestrate dev", "orchestrate up", "orchestrate reload")
     shown = {line for line in render_reference().splitlines() if line.startswith("orchestrate ")}
+    elsewhere = {line for line in shown if line.startswith(others)}
     usages = {line for line in shown if "OPTIONS" in line}
     [mark] = test_the_examples_work.pytestmark
 
-    assert shown - usages == {
-        *mark.args[1],
-        "orchestrate dev",
-        "orchestrate dev --port 3001",
-        "orchestrate reload",
-    }
+    assert shown - usages - elsewhere == set(mark.args[1])
 
 
 def test_the_reference_page_is_up_to_date():

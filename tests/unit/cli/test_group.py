@@ -2,7 +2,7 @@ import click
 import pytest
 
 from orchestration.cli.common import ExampleCommand
-from orchestration.cli.group import COMMANDS, cli
+from orchestration.cli.group import COMMANDS, LazyGroup, cli
 
 
 def load(name):
@@ -18,7 +18,7 @@ def test_the_summary_in_the_list_is_the_first_line_of_the_commands_help(name):
 def test_every_command_shows_examples_that_call_it(name):
     command = load(name)
 
-    assert isinstance(command, ExampleCommand)
+    assert isinstance(command, ExampleCommand | LazyGroup)
     assert command.examples
     assert all(example.startswith(f"orchestrate {name}") for example in command.examples)
 
@@ -42,5 +42,5 @@ def test_an_unknown_command_that_resembles_none_is_refused_with_all_of_them():
         cli.main(["qqqq"], standalone_mode=False)
 
     assert caught.value.message == (
-        "there is no command `qqqq`; choose one of dev, run, validate, list, schema, reload"
+        f"there is no command `qqqq`; choose one of {', '.join(COMMANDS)}"
     )

@@ -1,0 +1,1 @@
+"""`orchestrate schedule`: one module a subcommand, and what they share."""
