@@ -136,17 +136,16 @@ def foreign_variables(
 ) -> dict[str, str]:
     """The variables of `environ` that `tenant` must not see, each with the tenant it belongs to.
 
-    A variable belongs to the tenant whose prefix it begins with. Where one prefix begins with
-    another, as `ACME_EU_` does with `ACME_`, the longer one decides.
+    A variable belongs to the tenant with whose prefix it begins; no prefix begins with another one.
     """
-    sources = [(t.secrets.prefix, t.name) for t in tenants if isinstance(t.secrets, EnvSecrets)]
-    # The longest first; among equal ones, which runner.yaml should not have, the others'.
-    sources.sort(key=lambda source: (-len(source[0]), source[1] == tenant))
-    owners = {
-        name: next((owner for prefix, owner in sources if name.startswith(prefix)), tenant)
+    owners = {t.secrets.prefix: t.name for t in tenants if isinstance(t.secrets, EnvSecrets)}
+    owners = {prefix: owner for prefix, owner in owners.items() if owner != tenant}
+    return {
+        name: owner
         for name in environ
+        for prefix, owner in owners.items()
+        if name.startswith(prefix)
     }
-    return {name: owner for name, owner in owners.items() if owner != tenant}
 
 
 @contextmanager
