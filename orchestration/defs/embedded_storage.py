@@ -25,7 +25,7 @@ from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorag
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 _BUSY_SECONDS: Final = 30
-_KEPT_ENGINES: Final = 64
+_KEPT_SHARDS: Final = 32
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 
 
@@ -50,8 +50,10 @@ _checked: Final[set[str]] = set()
 _empty_shards: Final[list[_Shard]] = []
 
 
-class _KeptEngine:
-    """Connects with one engine for all times in place of one for each time."""
+class _KeptOpen:
+    """Keeps its connection: SQLite brings a database file up to date, with two waits for the disk,
+    whenever its last connection is closed.
+    """
 
     _conn_string: str
 
@@ -65,12 +67,16 @@ class _KeptEngine:
         with self._engine.begin() as connection:
             yield connection
 
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._engine.dispose()
 
-class RunStorage(_KeptEngine, SqliteRunStorage):
+
+class RunStorage(_KeptOpen, SqliteRunStorage):
     """Runs and their tags."""
 
 
-class ScheduleStorage(_KeptEngine, SqliteScheduleStorage):
+class ScheduleStorage(_KeptOpen, SqliteScheduleStorage):
     """Ticks, and the switches of schedules and sensors."""
 
 
@@ -96,11 +102,22 @@ class EventLogStorage(SqliteEventLogStorage):
         with self._db_lock:
             found = self._engines.get(shard)
             if found is None:
-                if len(self._engines) >= _KEPT_ENGINES:
-                    self._engines.pop(next(iter(self._engines)))
+                if len(self._engines) >= _KEPT_SHARDS:
+                    oldest, _ = self._engines.pop(next(iter(self._engines)))
+                    oldest.dispose()
                 found = (_make_engine(self.conn_string_for_shard(shard)), Lock())
                 self._engines[shard] = found
             return found
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        for engine, _ in self._engines.values():
+            engine.dispose()
+        super().dispose()
+
+    def prepare(self) -> None:
+        """Learn what the file of a new run looks like; else the first run takes that time."""
+        self._empty_shard()
 
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - Dagster's signature
         """Make sure that the file has the newest schema; Dagster does what is not usual."""
@@ -115,7 +132,9 @@ class EventLogStorage(SqliteEventLogStorage):
         if not _empty_shards:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "shard.db")
-                super()._initdb(_make_engine(f"sqlite:///{path}"))
+                engine = _make_engine(f"sqlite:///{path}")
+                super()._initdb(engine)
+                engine.dispose()
                 _empty_shards.append(_Shard(path.read_bytes(), _revision(path) or ""))
         return _empty_shards[0]
 
@@ -147,8 +166,13 @@ class EmbeddedStorage(DagsterSqliteStorage):
 
 
 def _make_engine(url: str) -> Engine:
+    """Keeps one connection, and opens others for as long as they are needed."""
     return sqlalchemy.create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS}
+        url,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=-1,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
     )
 
 

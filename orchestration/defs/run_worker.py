@@ -9,6 +9,8 @@ from dagster._cli.api import api_cli
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
+from orchestration.defs.embedded_storage import EventLogStorage
+
 
 def preload() -> None:
     """Import all that a worker will need, of which much is imported only by the first run: so the
@@ -19,6 +21,8 @@ def preload() -> None:
         for part in ("run_launcher", "run_coordinator", "compute_log_manager"):
             getattr(instance, part)
         instance.get_runs_count()
+        if isinstance(instance.event_log_storage, EventLogStorage):
+            instance.event_log_storage.prepare()
     with dg.DagsterInstance.ephemeral() as instance:  # pyright: ignore[reportUnknownMemberType] - dagster types it in part
         dg.materialize([rehearsal], instance=instance)
 

@@ -109,13 +109,13 @@ def test_a_file_of_an_older_schema_is_left_to_dagster(tmp_path):
 
 def test_many_runs_are_written_though_few_engines_are_kept(tmp_path):
     storage = EventLogStorage(str(tmp_path))
-    runs = [str(uuid4()) for _ in range(embedded_storage._KEPT_ENGINES + 10)]
+    runs = [str(uuid4()) for _ in range(embedded_storage._KEPT_SHARDS + 10)]
 
     for run_id in (*runs, *runs):
         storage.store_event(engine_event(run_id))
 
     assert [len(storage.get_logs_for_run(run_id)) for run_id in runs] == [2] * len(runs)
-    assert len(storage._engines) == embedded_storage._KEPT_ENGINES
+    assert len(storage._engines) == embedded_storage._KEPT_SHARDS
 
 
 def _open_new(folder, ready, results):
