@@ -34,11 +34,18 @@ runner:
         config: jobs/acme/orders.yaml
         cron: "0 * * * *"
         timezone: Europe/Berlin
-      - name: users_every_six_hours
+      - name: users_every_ninety_minutes
         config: jobs/globex/users.yaml
-        interval_seconds: 21600
+        interval_seconds: 5400
+        start: 2026-01-31
+      - name: reports_after_orders
+        config: jobs/initech/reports.yaml
+        on_asset: acme/orders
+        priority: high
   tenants:
-    acme: {concurrency: 2}
+    acme: {concurrency: 2, secrets: {provider: env, prefix: ACME_}}
+  connectors:
+    sqlite: {concurrency: 4}
 ```
 
 A mistake in one schedule costs that schedule only, and while it stands, the last version of the
@@ -85,7 +92,8 @@ one file serves the container and the laptop.
 
 Files are UTF-8 and hold one document. Refused are duplicate keys, tags (`!include`), and scalars
 that YAML 1.1 and 1.2 read differently: `yes`, `no`, `on`, `off`, `010`, `1:30`, `1_000`, dates
-without quotes. Anchors, aliases and merge keys (`<<`) work.
+without quotes (but for `start`, `end` and `once` of a schedule). Anchors, aliases and merge keys
+(`<<`) work.
 """
 _PROBLEM_INTRODUCTION = """\
 `orchestrate validate` reports these problems, all at once, each with its place, its cause and its
@@ -148,7 +156,7 @@ def _render_mapping(
     """The table of a mapping, those of the mappings inside of it, and what has no effect."""
     properties: dict[str, Schema] = model["properties"]
     shown = {key: value for key, value in properties.items() if key not in hidden}
-    title = f"## {path}" if path else "## Keys"
+    title = f"## {path}{_which(properties)}" if path else "## Keys"
     yield _join(title, model.get("description", ""), _table(shown, model.get("required", ())))
     for key, value in shown.items():
         for suffix, name in _references(value):
@@ -158,6 +166,12 @@ def _render_mapping(
         text = "Files that have these keys load. One warning a file names them."
         heading = f"## {path}: accepted, without effect" if path else "## Accepted, without effect"
         yield _join(heading, text, _table({key: properties[key] for key in hidden}, ()))
+
+
+def _which(properties: dict[str, Schema]) -> str:
+    """What tells this mapping from others that may stand in its place: ` (provider: env)`."""
+    fixed = (f"{key}: {value['const']}" for key, value in properties.items() if "const" in value)
+    return next((f" ({text})" for text in fixed), "")
 
 
 def _table(properties: dict[str, Schema], required: Collection[str]) -> str:

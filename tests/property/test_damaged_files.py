@@ -29,10 +29,26 @@ runner:
       - name: users_every_six_hours
         config: /app/jobs/globex/users.yaml
         interval_seconds: 21600
+        spread: 1h
+        catch_up: all
+        catch_up_window: 6h
+        start: 2026-01-01
+        end: 2099-12-31T18:00:00+01:00
       - {<<: *hourly, name: reports_hourly, config: jobs/initech/reports.yaml}
+      - name: reports_after_orders
+        config: jobs/initech/reports.yaml
+        on_asset: acme/orders
+        overlap: skip
+        priority: high
+      - {name: users_again, config: jobs/globex/users.yaml, continuous: true}
     concurrency_per_tenant: 1
+  connectors:
+    csv: {concurrency: 2}
+  postgres_url: ${DATABASE_URL}
+  graceful_shutdown_timeout: 30s
   tenants:
-    acme: {concurrency: 3, env: {REGION: "eu"}}
+    acme: {concurrency: 3, env: {REGION: "eu"}, secrets: {provider: env, prefix: ACME_}}
+    globex: {priority: low, secrets: {provider: file, path: secrets}}
 """
 JOBS = {
     "jobs/acme/orders.yaml": b"""\

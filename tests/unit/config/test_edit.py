@@ -181,7 +181,7 @@ runner:
         ("c", "`enabled` of the schedule `c` is written as `&on true`, which is not changed here"),
         (
             "d",
-            "`enabled` of the schedule `d` is written as `"${D:-true}"`, which is not changed here",
+            '`enabled` of the schedule `d` is written as `"${D:-true}"`, which is not changed here',
         ),
         ("f", "`f` names several schedules, in the lines 9, 10"),
         ("g", "no schedule in runner.yaml is named `g`"),

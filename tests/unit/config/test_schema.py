@@ -49,6 +49,10 @@ def test_the_schemas_are_schemas(kind, catalog):
         "runner: {orchestrator: {schedules: [{name: a, config: b, cron: '@daily'}]}}",
         "runner: {orchestrator: {schedules: [{name: a, config: b, cron: ['0 * * * *']}]}}",
         "runner: {metrics: {a: 1}, notifications: {}, mode: oneshot}",
+        "runner: {orchestrator: {schedules: [{name: a, config: b, once: 7, start: '2026-01-01'}]}}",
+        "runner: {orchestrator: {schedules: [{name: a, config: b, on_asset: a/b, priority: low}]}}",
+        "runner: {tenants: {acme: {secrets: {provider: env, prefix: ACME_}, priority: high}}}",
+        "runner: {connectors: {shop: {concurrency: 4}}, postgres_url: '${URL}'}",
     ],
 )
 def test_good_runners_pass(text):
@@ -60,6 +64,14 @@ def test_good_runners_pass(text):
     [
         ("a: 1", ["", ""]),
         ("runner: {orchestrator: {schedules: [{name: a}]}}", ["runner/orchestrator"]),
+        (
+            "runner: {orchestrator: {schedules: [{name: a, config: b, once: 1, cron: '@daily'}]}}",
+            ["runner/orchestrator"],
+        ),
+        (
+            "runner: {tenants: {acme: {secrets: {provider: env, path: x}}, b: {priority: 5}}}",
+            ["runner/tenants"],
+        ),
         ("runner: {mode: x, dev: {services: 5}}", ["runner/dev", "runner/mode"]),
     ],
 )
