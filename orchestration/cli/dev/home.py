@@ -66,13 +66,14 @@ class Home:
 class Instance:
     """A running `orchestrate dev` or `up`, which `command` says, as other commands find it.
 
-    The versions are those of what runs, not of what is installed by now.
+    `started` is in ISO 8601. The versions are those of what runs, not of what is installed by now.
     """
 
     command: str
     pid: int
     url: str
     socket: str
+    started: str
     version: str = __version__
     python: str = platform.python_version()
 
@@ -84,15 +85,20 @@ def logs_folder(state: Path) -> Path:
 
 def find_home(state: Path, environ: Mapping[str, str]) -> Home:
     """The places of a workspace with that state directory; DAGSTER_HOME decides where it is set."""
-    named = environ.get("DAGSTER_HOME")
     socket = state / "code-server.sock"
     if len(os.fsencode(socket)) > _LONGEST_SOCKET_PATH:
         socket = Path(tempfile.mkdtemp(prefix="orchestrate-")) / socket.name
     return Home(
         state=state,
-        dagster=Path(named).expanduser().absolute() if named else state / "dagster",
+        dagster=find_dagster_home(state, environ),
         socket=socket,
     )
+
+
+def find_dagster_home(state: Path, environ: Mapping[str, str]) -> Path:
+    """DAGSTER_HOME where it is set, else a folder of the state directory."""
+    named = environ.get("DAGSTER_HOME")
+    return Path(named).expanduser().absolute() if named else state / "dagster"
 
 
 def write_files(home: Home, workspace: Workspace) -> str | None:

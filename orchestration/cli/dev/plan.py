@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.common import read_served_workspace
@@ -79,7 +79,13 @@ class Plan:
         socket = str(self.home.socket)
         write_instance(
             self.home.state,
-            Instance(command=self.command, pid=os.getpid(), url=self.url, socket=socket),
+            Instance(
+                command=self.command,
+                pid=os.getpid(),
+                url=self.url,
+                socket=socket,
+                started=datetime.now(UTC).isoformat(),
+            ),
         )
 
 

@@ -47,6 +47,7 @@ class Ui:
 
     host: str
     port: int
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     def answers(self) -> bool:
         """Whether the UI can be opened now."""
@@ -96,7 +97,7 @@ class Ui:
         return reply["data"]
 
     def _request(self, method: str, path: str, body: str | None) -> Mapping[str, Any]:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_seconds)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             return json.loads(connection.getresponse().read())
