@@ -1,7 +1,7 @@
 from orchestration.cli.schedule.live import Switch, parse_switches
 
 
-def test_schedules_and_sensors_have_switches():
+def test_schedules_and_sensors_have_switches_by_the_names_of_their_entries():
     data = {
         "repositoriesOrError": {
             "nodes": [
@@ -15,7 +15,11 @@ def test_schedules_and_sensors_have_switches():
                         },
                     ],
                     "sensors": [
-                        {"name": "initech", "canReset": False, "sensorState": {"status": "STOPPED"}}
+                        {
+                            "name": "initech__sensor",
+                            "canReset": False,
+                            "sensorState": {"status": "STOPPED"},
+                        }
                     ],
                 }
             ]
