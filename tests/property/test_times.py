@@ -1,12 +1,15 @@
 """Durations and intervals mean what they say."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
+from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
 from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.config.instants import InstantError, parse_instant
 from orchestration.domain.durations import format_duration, parse_duration
 from orchestration.domain.schedule import cron_union
 
@@ -58,3 +61,28 @@ def test_the_union_of_crons_fires_exactly_on_the_grid_of_the_epoch(minutes, star
 def test_only_whole_minutes_that_divide_a_day_have_a_union(seconds):
     exact = seconds % 60 == 0 and 86_400 % seconds == 0
     assert (cron_union(timedelta(seconds=seconds)) is not None) == exact
+
+
+ZONES = st.sampled_from(sorted(available_timezones() - {"localtime"}))
+INSTANTS = st.integers(631_152_000, 2_208_988_800).map(lambda s: EPOCH + timedelta(seconds=s))
+
+
+@given(ZONES, INSTANTS)
+def test_a_written_instant_is_that_instant_or_is_refused_where_clocks_repeat_it(zone, instant):
+    local = instant.astimezone(ZoneInfo(zone))
+    naive = local.replace(tzinfo=None)
+
+    assert parse_instant(local.isoformat(), "UTC") == instant
+    if local.utcoffset() == local.replace(fold=1 - local.fold).utcoffset():
+        assert parse_instant(naive.isoformat(), zone) == instant
+    else:
+        with pytest.raises(InstantError, match="occurs twice"):
+            parse_instant(naive.isoformat(), zone)
+
+
+@given(ZONES, st.dates(date(1990, 1, 1), date(2040, 1, 1)))
+def test_a_date_is_the_first_instant_of_its_day(zone, day):
+    first = parse_instant(day.isoformat(), zone)
+
+    before = (first - timedelta(seconds=1)).astimezone(ZoneInfo(zone))
+    assert before.date() < day <= first.astimezone(ZoneInfo(zone)).date()
