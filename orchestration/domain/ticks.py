@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from itertools import islice, takewhile
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
@@ -28,7 +29,6 @@ from orchestration.domain.schedule import (
 from orchestration.domain.zones import ZoneChange, offset_at, zone_changes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _WINDOW = timedelta(days=32)
 _LAST = datetime(9990, 1, 1, tzinfo=UTC)
@@ -131,8 +131,27 @@ def _fires(expression: str, zone: ZoneInfo, start: datetime, end: datetime) -> I
 
 def _walls(expression: str, start: datetime, end: datetime) -> Iterator[datetime]:
     """The times that match on a wall clock without changes, from `start` and before `end`."""
-    matching = takewhile(lambda wall: wall < end, CronSim(expression, start - _SECOND))
-    return (wall for wall in matching if wall >= start)
+    matcher, times = _matcher(expression)
+    midnight = datetime.combine(start, time())
+    while midnight < end:
+        if midnight.month in matcher.months and matcher.match_day(midnight):
+            for time_of_day in times:
+                wall = midnight + time_of_day
+                if start <= wall < end:
+                    yield wall
+        midnight += _DAY
+
+
+@lru_cache(maxsize=1024)
+def _matcher(expression: str) -> tuple[CronSim, tuple[timedelta, ...]]:
+    """What knows the days of `expression`, and its times of the day in order."""
+    matcher = CronSim(expression, _EPOCH)
+    times = (
+        timedelta(hours=hour, minutes=minute)
+        for hour in sorted(matcher.hours)
+        for minute in sorted(matcher.minutes)
+    )
+    return matcher, tuple(times)
 
 
 def _after_gap(wall: datetime, change: ZoneChange) -> datetime:
