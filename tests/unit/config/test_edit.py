@@ -159,6 +159,20 @@ def test_windows_line_ends_and_the_byte_order_mark_stay():
     assert remove_schedule(add_schedule(text, NEW), "new") == text
 
 
+def test_a_comment_below_the_last_schedule_stays_with_it_and_wide_dashes_are_kept():
+    head = "runner:\n  orchestrator:\n    schedules:\n    -   name: a\n        # tail\n"
+    rest = "\n  tenants: {}\n"
+    entry = "    -   name: new\n        config: jobs/acme/orders.yaml\n        once: 1\n"
+    assert add_schedule(head + rest, NEW) == head + entry + rest
+
+
+def test_a_file_without_a_line_break_at_its_end_gets_none():
+    text = "runner:\n  orchestrator:\n    schedules:\n    - {name: a}"
+    added = add_schedule(text, NEW)
+    assert added == text + block(4)
+    assert remove_schedule(added, "new") == text
+
+
 ANCHORS = """\
 runner:
   orchestrator:
