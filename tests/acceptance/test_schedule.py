@@ -1,13 +1,18 @@
 """`orchestrate schedule` on folders of files, and beside a running `orchestrate dev`."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import yaml
 
+ORCHESTRATE = str(Path(sys.executable).with_name("orchestrate"))
 RUNNER = """\
 # The schedules of three tenants.
 runner:
@@ -426,10 +431,13 @@ def test_a_schedule_is_added_with_all_that_was_said(files, runner_text):
 
     assert (done.code, done.err) == (0, "")
     [line] = [i + 1 for i, x in enumerate(runner_text().splitlines()) if "globex_nightly" in x]
-    assert done.out == (
-        f"runner.yaml:{line}: `globex_nightly` added, runs `globex/orders`"
-        " 0 2 * * * | 0 14 * * * (Europe/Berlin)\n"
-        "Nothing is up for this workspace; it counts from the next start.\n"
+    first, sentence, effect = done.out.splitlines()
+    assert (first, effect) == (
+        f"runner.yaml:{line}: `globex_nightly` added",
+        "Nothing is up for this workspace; it counts from the next start.",
+    )
+    assert sentence.startswith(
+        "Runs `globex/orders` at `0 2 * * *` and at `0 14 * * *` (Europe/Berlin); only from 20"
     )
     entries = yaml.safe_load(runner_text())["runner"]["orchestrator"]["schedules"]
     added = next(entry for entry in entries if entry["name"] == "globex_nightly")
@@ -539,6 +547,47 @@ def test_remove_takes_the_entry_and_leaves_the_rest(files, runner_text):
     assert names(files) == ["acme_yearly", "initech_after"]
     assert set(runner_text().splitlines()) <= set(RUNNER.splitlines())
     assert "# Each year, for the books." in runner_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said", "left"),
+    [
+        ("y", 0, "runner.yaml:6: `acme_yearly` removed", ["globex_yearly", "initech_after"]),
+        ("n", 1, "Nothing was removed.", ["acme_yearly", "globex_yearly", "initech_after"]),
+    ],
+)
+def test_on_a_terminal_somebody_is_asked(files, answer, code, said, left):
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+
+    done = subprocess.run(
+        [ORCHESTRATE, "schedule", "remove", "acme_yearly"],
+        cwd=files.folder,
+        env=files.environ,
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, done.stdout) == (
+        code,
+        f"Remove `acme_yearly` from runner.yaml? [y/N]: {said}\n",
+    )
+    assert names(files) == left
+
+
+def test_a_name_is_made_of_what_names_may_hold(files):
+    files.write(
+        "jobs/globex/us-prices.v2.yaml",
+        "name: prices\nasset: prices\ncommand: [echo]\n",
+    )
+
+    assert add(files, "--job", "jobs/globex/us-prices.v2.yaml", "--once", "1").code == 0
+    assert names(files)[-1] == "globex_us_prices_v2"
 
 
 def test_nothing_is_removed_without_a_yes(files, runner_text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from orchestration.config.edit import add_schedule
 from orchestration.config.files import Disk
 from orchestration.config.words import suggest
 from orchestration.connectors.registry import CATALOG
+from orchestration.domain.describe import describe_schedule
 from orchestration.domain.problem import format_problem
 from orchestration.errors import UnknownJobError
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from orchestration.domain.workspace import Workspace
 
 _SUFFIXES = (".yaml", ".yml")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 
 
 class Draft(Disk):
@@ -66,7 +69,7 @@ def add(file: Path, new: NewEntry, *, dry_run: bool) -> None:
         return
     write(before, text)
     place = f"{schedule.location.file}:{schedule.location.line}"
-    click.echo(f"{place}: `{name}` added, runs `{schedule.job_id}` {schedule.trigger.description}")
+    click.echo(f"{place}: `{name}` added\n{describe_schedule(schedule)}")
     live = find_live(workspace.settings.state_directory)
     click.echo(
         f"It is in force as soon as {live.url} has loaded the file, which is watched."
@@ -101,7 +104,7 @@ def choose_name(before: RunnerText, config: str) -> str:
     after it.
     """
     parts = Path(config).with_suffix("").parts
-    stem = "_".join(parts[1:] if parts[0] == "jobs" else parts)
+    stem = _NOT_IN_NAMES.sub("_", "_".join(parts[1:] if parts[0] == "jobs" else parts)).strip("_")
     taken = {entry.name for entry in before.entries}
     if stem not in taken:
         return stem

@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from orchestration.cli.schedule.entries import find_job_of
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger
@@ -214,10 +215,10 @@ class Survey:
             text = f"disabled: `enabled: false` in {where.file}:{where.line}"
             yield Reason(status=Status.DISABLED, text=text)
         if schedule.end is not None and self._now >= schedule.end:
-            text = f"its window is over since {schedule.end.isoformat()}"
+            text = f"its window is over since {_show(schedule, schedule.end)}"
             yield Reason(status=Status.ENDED, text=text)
         elif schedule.start is not None and self._now < schedule.start:
-            text = f"its window has not begun: it starts at {schedule.start.isoformat()}"
+            text = f"its window has not begun: it starts at {_show(schedule, schedule.start)}"
             yield Reason(status=Status.WAITING, text=text)
         yield from self._stale(schedule, entry)
 
@@ -259,6 +260,12 @@ class Survey:
     def _is_running(self, name: str) -> bool:
         switch = self._switch(name)
         return switch is not None and switch.is_on
+
+
+def _show(schedule: Schedule, instant: datetime) -> str:
+    """The instant in the zone of the schedule, where that has one."""
+    timezone = timezone_of(schedule.trigger)
+    return (instant.astimezone(ZoneInfo(timezone)) if timezone else instant).isoformat()
 
 
 def _cite(problems: Sequence[Problem]) -> str:

@@ -211,6 +211,14 @@ def test_a_window_keeps_a_schedule_from_firing(window, status, text, ticks):
     assert [tick.isoformat() for tick in initech.next] == ticks
 
 
+def test_a_window_is_told_in_the_zone_of_the_schedule():
+    window = "timezone: Europe/Berlin\n        end: 2026-06-01"
+
+    acme, *_ = look(TEXT.replace("timezone: Europe/Berlin", window), live=up())
+
+    assert texts(acme) == ["its window is over since 2026-06-01T00:00:00+02:00"]
+
+
 def test_a_broken_entry_stays_in_its_place_with_its_error():
     acme, globex, initech = look(TEXT.replace("3600", "often"), live=up())
 
