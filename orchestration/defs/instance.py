@@ -81,25 +81,26 @@ storage:
     postgres_url: {{env: {variable}}}"""
 
 _EMBEDDED = """\
-# Dagster's files below DAGSTER_HOME, read and written faster.
+# Dagster's own files, read and written faster.
 storage:
   custom:
     module: orchestration.defs.embedded_storage
     class: EmbeddedStorage
     config:
-      base_dir: {env: DAGSTER_HOME}"""
+      base_dir: {base_dir}"""
 
 
-def render_instance(workspace: Workspace, *, run_server: Path) -> str:
-    """The text of `dagster.yaml`. Runs and events lie beside it, in SQLite, unless the settings name
-    a PostgreSQL database; logs always do. `run_server` is the socket that the run server listens on.
+def render_instance(workspace: Workspace, *, dagster_home: Path, run_server: Path) -> str:
+    """The text of `dagster.yaml` in `dagster_home`. Runs and events lie beside it, in SQLite, unless
+    the settings name a PostgreSQL database; logs always do. `run_server` is the socket that the run
+    server listens on.
     """
     settings = workspace.settings
     return _TEXT.format(
         mark=MARK,
         index_file=json.dumps(str(settings.state_directory / INDEX_NAME)),
         run_server=json.dumps(str(run_server)),
-        storage=_storage(settings),
+        storage=_storage(settings, dagster_home),
         cancel_timeout=round(cancel_timeout(workspace).total_seconds()),
     )
 
@@ -115,7 +116,7 @@ def is_generated(text: str) -> bool:
     return text.startswith(MARK)
 
 
-def _storage(settings: Settings) -> str:
+def _storage(settings: Settings, dagster_home: Path) -> str:
     if settings.postgres_url is None:
-        return _EMBEDDED
+        return _EMBEDDED.format(base_dir=json.dumps(str(dagster_home)))
     return _POSTGRES.format(variable=json.dumps(settings.postgres_url))

@@ -18,7 +18,11 @@ from orchestration.defs.instance import render_instance
 from orchestration.domain.workspace import Settings, Workspace
 
 INSTANCE = Instance(
-    command="up", pid=1, url="http://localhost:3000", socket="/tmp/code-server.sock"
+    command="up",
+    pid=1,
+    url="http://localhost:3000",
+    socket="/tmp/code-server.sock",
+    started="2026-01-31T12:00:00+00:00",
 )
 
 
@@ -48,7 +52,7 @@ def test_dagsters_home_is_below_the_state_unless_the_environment_names_one(tmp_p
 def test_a_socket_whose_path_would_be_too_long_for_the_system_lies_elsewhere(tmp_path):
     home = find_home(tmp_path / ("n" * 100), {})
     made = home.socket.parent.stat()
-    home.remove_socket()
+    home.remove_sockets()
 
     assert (home.socket.name, len(str(home.socket)) < 100) == ("code-server.sock", True)
     assert (oct(made.st_mode & 0o777), home.socket.parent.exists()) == ("0o700", False)
@@ -60,7 +64,9 @@ def test_our_dagster_yaml_is_written_anew_each_time(home, workspace):
     path.write_text(f"{path.read_text()}\nolder: version\n")
 
     assert write_files(home, workspace) is None
-    assert path.read_text() == render_instance(workspace)
+    assert path.read_text() == render_instance(
+        workspace, dagster_home=home.dagster, run_server=home.run_server
+    )
 
 
 def test_a_dagster_yaml_of_somebody_else_is_kept_and_that_is_said(home, workspace):

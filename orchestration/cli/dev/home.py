@@ -116,7 +116,8 @@ def write_files(home: Home, workspace: Workspace) -> str | None:
             f"{path} is your own and is used as it is; without the run_coordinator that"
             " `orchestrate` writes, the limits of runner.yaml do not hold"
         )
-    path.write_text(render_instance(workspace, run_server=home.run_server), encoding="utf-8")
+    text = render_instance(workspace, dagster_home=home.dagster, run_server=home.run_server)
+    path.write_text(text, encoding="utf-8")
     return None
 
 

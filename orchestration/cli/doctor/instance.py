@@ -58,7 +58,9 @@ def check_settings(seen: Observed, live: Live) -> Iterator[Finding]:
     text = seen.settings_text
     if text is None or not is_generated(text):
         yield fine(f"{_COORDINATOR}, from a dagster.yaml of your own")
-    elif text != render_instance(seen.workspace, run_server=seen.home.run_server):
+    elif text != render_instance(
+        seen.workspace, dagster_home=seen.home.dagster, run_server=seen.home.run_server
+    ):
         yield warn(
             "dagster.yaml would be written differently now: the settings of runner.yaml, or the"
             " grace periods of jobs, have changed since the start",

@@ -25,10 +25,11 @@ def workspace(tmp_path):
     )
 
 
-def test_dagster_accepts_the_file_and_uses_our_parts(tmp_path, workspace, monkeypatch):
-    (tmp_path / "dagster.yaml").write_text(render_instance(workspace, run_server=RUN_SERVER))
+def test_dagster_accepts_the_file_and_uses_our_parts(tmp_path, workspace):
+    (tmp_path / "dagster.yaml").write_text(
+        render_instance(workspace, dagster_home=tmp_path, run_server=RUN_SERVER)
+    )
 
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         assert isinstance(instance.run_launcher, ForkingRunLauncher)
         assert isinstance(instance.run_storage, RunStorage)
@@ -41,10 +42,11 @@ def test_dagster_accepts_the_file_and_uses_our_parts(tmp_path, workspace, monkey
 
 @pytest.mark.parametrize("variable", [None, "DATABASE_URL"])
 def test_the_file_is_valid_by_dagsters_own_schema(workspace, variable, monkeypatch):
-    monkeypatch.setenv("DAGSTER_HOME", str(workspace.root))
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/dagster")
     settings = replace(workspace.settings, postgres_url=variable)
-    text = render_instance(replace(workspace, settings=settings), run_server=RUN_SERVER)
+    text = render_instance(
+        replace(workspace, settings=settings), dagster_home=workspace.root, run_server=RUN_SERVER
+    )
     schema = resolve_to_config_type(dagster_instance_config_schema())
     result = process_config(schema, yaml.safe_load(text))
     assert result.success, result.errors

@@ -10,10 +10,11 @@ from orchestration.domain.problem import Location
 from orchestration.domain.workspace import Settings, Workspace
 
 ROOT = Path('/srv/e "t" l')
+HOME = ROOT / ".orchestrate/dagster"
 RUN_SERVER = ROOT / ".orchestrate/run-server.sock"
 SETTINGS = Settings(state_directory=ROOT / ".orchestrate")
 WORKSPACE = Workspace(root=ROOT, runner_file=ROOT / "runner.yaml", settings=SETTINGS)
-TEXT = render_instance(WORKSPACE, run_server=RUN_SERVER)
+TEXT = render_instance(WORKSPACE, dagster_home=HOME, run_server=RUN_SERVER)
 
 
 def make_job(tenant, grace_period):
@@ -55,7 +56,7 @@ def test_the_longest_grace_period_of_a_job_is_respected_when_runs_are_cancelled(
         for tenant, minutes in (("acme", 1), ("globex", 20), ("initech", 2))
     )
     monitoring = yaml.safe_load(
-        render_instance(replace(WORKSPACE, jobs=jobs), run_server=RUN_SERVER)
+        render_instance(replace(WORKSPACE, jobs=jobs), dagster_home=HOME, run_server=RUN_SERVER)
     )["run_monitoring"]
 
     assert monitoring["cancel_timeout_seconds"] == 20 * 60 + 45
@@ -67,10 +68,12 @@ def test_the_database_is_named_and_its_url_stays_in_the_environment():
     assert yaml.safe_load(TEXT)["storage"]["custom"] == {
         "module": "orchestration.defs.embedded_storage",
         "class": "EmbeddedStorage",
-        "config": {"base_dir": {"env": "DAGSTER_HOME"}},
+        "config": {"base_dir": str(HOME)},
     }
     assert yaml.safe_load(
-        render_instance(replace(WORKSPACE, settings=settings), run_server=RUN_SERVER)
+        render_instance(
+            replace(WORKSPACE, settings=settings), dagster_home=HOME, run_server=RUN_SERVER
+        )
     )["storage"] == {"postgres": {"postgres_url": {"env": "DATABASE_URL"}}}
 
 
