@@ -8,7 +8,7 @@ begin between 01:00 and 03:59, the time is moved by the length of the gap (`00:3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
@@ -30,7 +30,7 @@ from orchestration.domain.zones import ZoneChange, offset_at, zone_changes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_WINDOW = timedelta(days=32)
+_WIDEST = timedelta(days=32)
 _LAST = datetime(9990, 1, 1, tzinfo=UTC)
 _HOURS_MOVED_TO_THE_END = (1, 2, 3)
 """The hours in which Dagster expects a gap."""
@@ -57,17 +57,17 @@ def ticks(trigger: TimeTrigger, *, start: datetime, end: datetime) -> Iterator[d
         yield from _grid(trigger, start, end)
         return
     zone = ZoneInfo(trigger.timezone)
-    at = start.astimezone(UTC)
+    at, width = start.astimezone(UTC), _DAY
     while at < end:
-        stop = min(at + _WINDOW, end.astimezone(UTC))
+        stop = min(at + width, end.astimezone(UTC))
         found = {
             instant
             for expression in trigger.expressions
-            for instant in _fires(expression, zone, at - _DAY, stop + _DAY)
+            for instant in _fires(expression, zone, at, stop)
             if at <= instant < stop
         }
         yield from (instant.astimezone(zone) for instant in sorted(found))
-        at = stop
+        at, width = stop, min(2 * width, _WIDEST)
 
 
 def schedule_ticks(schedule: Schedule, *, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -96,8 +96,9 @@ def dst_notes(trigger: TimeTrigger, *, start: datetime, end: datetime) -> tuple[
         note
         for change in zone_changes(zone, start=start - _DAY, end=end + _DAY)
         for note in _notes_on(change, trigger, zone)
+        if start <= note.instant < end
     ]
-    return tuple(note for note in notes if start <= note.instant < end)
+    return tuple(sorted(notes, key=lambda note: note.instant.astimezone(UTC)))
 
 
 def _grid(trigger: IntervalTrigger, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -109,24 +110,30 @@ def _grid(trigger: IntervalTrigger, start: datetime, end: datetime) -> Iterator[
 
 
 def _fires(expression: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
-    """The instants of one expression, in UTC. Within a day of `start` and `end`, which may lie in
-    the middle of a change, they are not reliable.
+    """The instants of one expression from `start` to `end`, in UTC and in no order; near a change of
+    the clocks there may be some outside.
     """
     is_hourly = fires_every_hour(expression)
-    changes = list(zone_changes(zone, start=start, end=end))
-    stretches = zip([start, *(change.instant for change in changes)], [*changes, None], strict=True)
-    for begin, change in stretches:
+    changes = list(zone_changes(zone, start=start - _DAY, end=end + _DAY))
+    begins = [start - _DAY, *(change.instant for change in changes)]
+    for begin, change in zip(begins, [*changes, None], strict=True):
         offset = offset_at(zone, begin)
-        until = change.instant if change else end
-        walls: Iterable[datetime] = _walls(expression, _wall(begin, offset), _wall(until, offset))
-        if change and not is_hourly:  # what occurs twice belongs to the next stretch
-            reached = change.reached
-            walls = takewhile(lambda wall, reached=reached: wall < reached, walls)
-        for wall in walls:
-            yield _instant(wall, offset)
+        until = min(change.instant, end) if change else end
+        walls = _walls(expression, _wall(max(begin, start), offset), _wall(until, offset))
         if change and not is_hourly:
-            for wall in _walls(expression, change.left, change.reached):
-                yield _after_gap(wall, change)
+            yield from (_after_gap(wall, change) for wall in _lost(expression, change))
+            walls = _before_repeat(walls, change)
+        yield from (_instant(wall, offset) for wall in walls)
+
+
+def _lost(expression: str, change: ZoneChange) -> Iterator[datetime]:
+    """The times that match and do not exist; none where the clock jumps backwards."""
+    return _walls(expression, change.left, change.reached)
+
+
+def _before_repeat(walls: Iterator[datetime], change: ZoneChange) -> Iterator[datetime]:
+    """The times before those that come again after the change, if it is one backwards."""
+    return takewhile(lambda wall: wall < change.reached, walls)
 
 
 def _walls(expression: str, start: datetime, end: datetime) -> Iterator[datetime]:
