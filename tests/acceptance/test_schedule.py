@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestration.cli.schedule.edits import read_runner_text, write
+from orchestration.cli.schedule.errors import FileChangedError
+
 ORCHESTRATE = str(Path(sys.executable).with_name("orchestrate"))
 RUNNER = """\
 # The schedules of three tenants.
@@ -411,6 +414,41 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(files, runner_text):
         ),
     )
     assert runner_text() == RUNNER
+
+
+def test_a_file_that_somebody_else_has_changed_meanwhile_is_not_overwritten(files, runner_text):
+    file = files.folder / "runner.yaml"
+    before = read_runner_text(file)
+    file.write_text(RUNNER + "# theirs\n")
+
+    with pytest.raises(FileChangedError) as caught:
+        write(before, RUNNER + "# ours\n")
+
+    assert str(caught.value) == (
+        f"error ORC638: `{file}` was changed meanwhile, so nothing was written\n"
+        "   help: look at the change, and repeat the command"
+    )
+    assert runner_text() == RUNNER + "# theirs\n"
+
+
+def test_windows_line_ends_stay(files):
+    file = files.folder / "runner.yaml"
+    file.write_bytes(RUNNER.replace("\n", "\r\n").encode())
+
+    assert files.run("schedule", "enable", "globex_yearly").code == 0
+
+    changed = RUNNER.replace("enabled: false", "enabled: true")
+    assert file.read_bytes() == changed.replace("\n", "\r\n").encode()
+
+
+def test_the_shell_completes_names(files):
+    done = files.run(
+        _ORCHESTRATE_COMPLETE="bash_complete",
+        COMP_WORDS="orchestrate schedule disable gl",
+        COMP_CWORD="3",
+    )
+
+    assert done.out == "plain,globex_yearly\n"
 
 
 # -- add, remove
