@@ -1,6 +1,14 @@
 import pytest
 
-from orchestration.domain.cron import CronError, UnevenStep, normalise_cron, uneven_steps
+from orchestration.domain.cron import (
+    CronError,
+    UnevenStep,
+    fires_every_hour,
+    join_times,
+    normalise_cron,
+    shift_cron,
+    uneven_steps,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +74,56 @@ def test_what_would_not_fire_as_it_reads_is_refused(text, reason):
 )
 def test_steps_that_do_not_divide_their_field_are_told(text, steps):
     assert uneven_steps(text) == steps
+
+
+@pytest.mark.parametrize(
+    ("expression", "minutes", "shifted"),
+    [
+        ("0 * * * *", 0, ("0 * * * *",)),
+        ("0 * * * *", 7, ("7 * * * *",)),
+        ("0 * * * *", 67, ("7 * * * *",)),
+        ("*/15 * * * *", 7, ("7,22,37,52 * * * *",)),
+        ("50 * * * 1-5", 5, ("55 * * * 1-5",)),
+        ("0 2 * * *", 7, ("7 2 * * *",)),
+        ("30 2 * * 1-5", 45, ("15 3 * * 1-5",)),
+        ("0,30 2 * * *", 45, ("15 3 * * *", "45 2 * * *")),
+        ("30 23 * * *", 45, ("15 0 * * *",)),
+        ("0,30 23 * * *", 45, ("15 0 * * *", "45 23 * * *")),
+        ("0 9-17 1 jan MON", 59, ("59 9,10,11,12,13,14,15,16,17 1 jan MON",)),
+        ("0 23 * * 0", 59, ("59 23 * * 0",)),
+    ],
+)
+def test_an_expression_is_shifted_on_the_wall_clock(expression, minutes, shifted):
+    assert shift_cron(expression, minutes) == shifted
+
+
+@pytest.mark.parametrize(
+    ("expression", "minutes"),
+    [("30 23 * * 1-5", 30), ("0 0 1 * *", 1440), ("55 * * * 0", 5), ("0 23 * jan *", 60)],
+)
+def test_a_shift_into_another_day_is_refused_where_days_are_chosen(expression, minutes):
+    with pytest.raises(CronError) as caught:
+        shift_cron(expression, minutes)
+    assert caught.value.reason == (
+        f"`{expression}` moved by {minutes} minutes passes midnight, into another day"
+    )
+    assert caught.value.help == "choose an earlier time or a smaller `spread`"
+
+
+@pytest.mark.parametrize(
+    ("expression", "every"),
+    [
+        ("0 * * * *", True),
+        ("0 */1 * * 1", True),
+        ("0 0-23 1 * *", True),
+        ("0 0-22 * * *", False),
+        ("0 */2 * * *", False),
+    ],
+)
+def test_an_open_hour_is_known_however_it_is_written(expression, every):
+    assert fires_every_hour(expression) is every
+
+
+def test_times_of_the_day_are_joined_by_their_hours():
+    assert join_times([0, 90, 180], "* * *") == ("0 0,3 * * *", "30 1 * * *")
+    assert join_times([61, 62, 121, 122], "* * 0") == ("1,2 1,2 * * 0",)

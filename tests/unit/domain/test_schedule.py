@@ -39,6 +39,21 @@ def test_any_other_interval_is_not(interval):
     assert cron_union(interval) is None
 
 
+@pytest.mark.parametrize(
+    ("interval", "offset", "crons"),
+    [
+        (timedelta(minutes=15), timedelta(minutes=7), ("7,22,37,52 * * * *",)),
+        (timedelta(hours=1), timedelta(minutes=7), ("7 * * * *",)),
+        (timedelta(days=1), timedelta(minutes=61), ("1 1 * * *",)),
+        (timedelta(minutes=15), timedelta(minutes=30), ("*/15 * * * *",)),
+        (timedelta(minutes=15), timedelta(seconds=30), None),
+        (timedelta(minutes=7), timedelta(minutes=1), None),
+    ],
+)
+def test_a_moved_interval_is_a_union_of_moved_crons(interval, offset, crons):
+    assert cron_union(interval, offset) == crons
+
+
 def test_triggers_describe_themselves():
     cron = CronTrigger(expressions=("0 1 * * *", "0 2 * * *"), timezone="Europe/Berlin")
     assert cron.description == "0 1 * * * | 0 2 * * * (Europe/Berlin)"
