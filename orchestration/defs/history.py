@@ -77,10 +77,20 @@ def _ended_run(record: dg.RunRecord) -> EndedRun:
 
 @dataclass(frozen=True, slots=True)
 class TickHistory:
-    """The ticks of the schedule that the tick `tick_id` belongs to."""
+    """The ticks of the schedule or sensor that the tick `tick_id` belongs to."""
 
     instance: dg.DagsterInstance
     tick_id: int
+
+    def forget_skips(self, before: datetime) -> None:
+        """Delete the ticks before that instant at which nothing was launched."""
+        if found := self._tick():
+            self.instance.purge_ticks(
+                found.instigator_origin_id,
+                _selector(found),
+                before.timestamp(),
+                [TickStatus.SKIPPED],
+            )
 
     def bounds(self, tick: datetime) -> list[datetime]:
         """Instants that no missed tick before `tick` can be older than: the last tick that was
@@ -109,6 +119,14 @@ class TickHistory:
         storage = self.instance.schedule_storage
         found = storage.get_ticks_by_ids([self.tick_id]) if storage else ()
         return found[0] if found else None
+
+
+def read_tick_id(log_key: Sequence[str] | None) -> int | None:
+    """The id of the tick that is being evaluated, the last part of the key of its log; None where
+    there is no tick, as in a dry run from the UI.
+    """
+    *_, last = log_key or ("",)
+    return int(last) if last.isdecimal() else None
 
 
 def _selector(tick: InstigatorTick) -> str:

@@ -7,11 +7,18 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration.defs import tags
-from orchestration.defs.history import InstanceHistory, TickHistory, launched_keys
+from orchestration.defs.history import (
+    InstanceHistory,
+    TickHistory,
+    launched_keys,
+    read_tick_id,
+)
 from orchestration.domain.describe import dagster_name, describe_schedule
 from orchestration.domain.due import Decision, DueRun, Look, decide_tick, missed_ticks
+from orchestration.domain.exact import exact_crons
 from orchestration.domain.job import Job
-from orchestration.domain.schedule import CronTrigger, IntervalTrigger, Schedule, cron_union
+from orchestration.domain.schedule import CronTrigger, Schedule
+from orchestration.domain.ticks import is_timed
 
 Gate = Callable[[str], bool | None]
 """Whether the schedule of that name is enabled in the file now; None where the file can't tell."""
@@ -48,10 +55,10 @@ class ScheduleEvaluation:
 
     def _missed(self, context: dg.ScheduleEvaluationContext, tick: datetime) -> Sequence[datetime]:
         """The ticks before this one that have come to nothing; none in a dry run from the UI."""
-        *_, tick_id = context.log_key or ("",)
-        if not tick_id.isdecimal():
+        tick_id = read_tick_id(context.log_key)
+        if tick_id is None:
             return ()
-        bounds = TickHistory(context.instance, int(tick_id)).bounds(tick)
+        bounds = TickHistory(context.instance, tick_id).bounds(tick)
         if self.since is not None:
             bounds.append(self.since)
         missed = missed_ticks(self.schedule, tick, bounds)
@@ -109,12 +116,8 @@ def _request_tags(schedule: Schedule, job: Job, run: DueRun) -> dict[str, str]:
 
 
 def _crons(schedule: Schedule) -> tuple[list[str], str]:
-    match schedule.trigger:
-        case CronTrigger(expressions=expressions, timezone=timezone):
-            return list(expressions), timezone
-        case IntervalTrigger(interval=interval, offset=offset) if union := cron_union(
-            interval, offset
-        ):
-            return list(union), "UTC"
-        case _:
-            raise ValueError(f"schedule `{schedule.name}` has no exact cron expressions")
+    trigger = schedule.trigger
+    crons = exact_crons(trigger) if is_timed(trigger) else None
+    if not crons:
+        raise ValueError(f"schedule `{schedule.name}` has no exact cron expressions")
+    return list(crons), trigger.timezone if isinstance(trigger, CronTrigger) else "UTC"

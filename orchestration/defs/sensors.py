@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.defs.history import InstanceHistory
+from orchestration.defs.history import InstanceHistory, TickHistory, read_tick_id
 from orchestration.defs.schedules import Gate, build_requests, is_enabled
 from orchestration.domain.describe import dagster_name, describe_schedule
 from orchestration.domain.due import Look, decide
@@ -22,6 +22,9 @@ from orchestration.domain.schedule import (
 _EVERY_TURN = 4
 _NOT_EVERY_TURN = 15
 _LONG = timedelta(hours=1)
+# Every look is a row, some 770 bytes and 17,000 a day; Dagster deletes by days.
+_LOOKS_KEPT = timedelta(hours=3)
+_LOOKS_BETWEEN_DELETIONS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # Dagster hashes it, by identity
@@ -45,11 +48,19 @@ class SensorEvaluation:
             since=self.since,
             cursor=context.cursor,
         )
+        self._forget_looks(context, look.now)
         decision = decide(self.schedule, look)
         if not decision.runs:
             return dg.SensorResult(skip_reason=decision.reason, cursor=decision.cursor)
         requests = build_requests(self.schedule, self.job, decision)
         return dg.SensorResult(run_requests=requests, cursor=decision.cursor)
+
+    @staticmethod
+    def _forget_looks(context: dg.SensorEvaluationContext, now: datetime) -> None:
+        """Once in a while; ids of ticks are drawn by all sensors, so that each has its turn."""
+        tick_id = read_tick_id(context.log_key)
+        if tick_id is not None and tick_id % _LOOKS_BETWEEN_DELETIONS == 0:
+            TickHistory(context.instance, tick_id).forget_skips(now - _LOOKS_KEPT)
 
 
 def build_sensor(

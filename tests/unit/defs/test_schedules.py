@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from orchestration.defs.schedules import ScheduleEvaluation, build_schedule
+from orchestration.defs.schedules import build_schedule
 from orchestration.domain.limits import Priority
 from orchestration.domain.schedule import CatchUp, IntervalTrigger
 

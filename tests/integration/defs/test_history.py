@@ -1,0 +1,230 @@
+"""What is read from a real instance to decide what is due."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._utils.error import SerializableErrorInfo
+
+from orchestration.defs import tags
+from orchestration.defs.history import InstanceHistory, TickHistory, launched_keys, read_tick_id
+
+STATUS = dg.DagsterRunStatus
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ERROR = SerializableErrorInfo(message="broken", stack=[], cls_name=None)
+HERE = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
+TENANTS = ("acme", "globex", "initech")
+
+
+def hours_ago(hours: float) -> datetime:
+    return NOON - timedelta(hours=hours)
+
+
+@dg.job
+def nothing() -> None: ...
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+@pytest.fixture
+def history(instance):
+    """What is known of the job `orders` of `acme`."""
+    return InstanceHistory(lambda: instance, "acme/orders")
+
+
+def add_run(instance, *job_ids, status=STATUS.QUEUED, **more) -> str:
+    slots = {tags.job_slot(job_id): "1" for job_id in job_ids}
+    run = instance.create_run_for_job(
+        nothing,
+        status=status,
+        tags=slots | more,
+        remote_job_origin=HERE.get_job_origin("nothing"),
+        job_code_origin=None,
+    )
+    return run.run_id
+
+
+def end_run(instance, run_id, *, failed=False) -> None:
+    run = instance.get_run_by_id(run_id)
+    (instance.report_run_failed if failed else instance.report_run_canceled)(run)
+
+
+def test_runs_under_way_are_those_of_the_job_alone_from_the_queue_to_the_end(instance, history):
+    for tenant in TENANTS:
+        for status in STATUS:
+            add_run(instance, f"{tenant}/orders", status=status)
+            add_run(instance, f"{tenant}/customers", status=status)
+
+    assert history.under_way(99) == len(
+        [STATUS.QUEUED, STATUS.STARTING, STATUS.STARTED, STATUS.CANCELING]
+    )
+    assert history.under_way(2) == 2
+
+
+def test_a_run_of_several_jobs_is_one_of_each(instance, history):
+    run_id = add_run(instance, "acme/orders", "globex/orders")
+    assert history.under_way(9) == 1
+
+    end_run(instance, run_id, failed=True)
+
+    assert history.under_way(9) == 0
+    assert [run.run_id for run in history.ended(1)] == [run_id]
+
+
+def test_ended_runs_come_by_the_time_of_their_end_with_how_they_ended(instance, history):
+    first, second, third = (add_run(instance, "acme/orders") for _ in range(3))
+    other = add_run(instance, "globex/orders")
+    for run_id, failed in ((second, True), (other, True), (third, False), (first, True)):
+        end_run(instance, run_id, failed=failed)
+
+    ended = history.ended(2)
+
+    assert [(run.run_id, run.failed) for run in ended] == [
+        (first, True),
+        (third, False),
+        (second, True),
+    ]
+    assert datetime.now(UTC) - ended[0].ended < timedelta(minutes=1)
+
+
+def test_a_job_that_never_ran_has_no_history(history):
+    assert (history.under_way(1), history.ended(3), history.last_update(("a", "b"))) == (0, [], 0)
+
+
+def test_each_update_of_an_asset_has_a_greater_number_and_others_do_not_count(instance, history):
+    key = ("globex", "countries")
+    seen = []
+    for asset in (key, ("globex", "cities"), key):
+        instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(asset)))
+        seen.append(history.last_update(key))
+
+    assert 0 < seen[0] == seen[1] < seen[2]
+
+
+@pytest.mark.parametrize(
+    ("log_key", "tick_id"),
+    [
+        (["__repository__", "orders", "17"], 17),
+        (["__repository__", "orders", "20260601_120000"], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_the_tick_is_the_last_part_of_the_key_of_its_log(log_key, tick_id):
+    assert read_tick_id(log_key) == tick_id
+
+
+def origin(name: str) -> RemoteInstigatorOrigin:
+    return RemoteInstigatorOrigin(HERE, name)
+
+
+def add_tick(instance, name: str, at: datetime, status: TickStatus) -> int:
+    found = instance.create_tick(
+        TickData(
+            instigator_origin_id=origin(name).get_id(),
+            selector_id=origin(name).get_selector().get_id(),
+            instigator_name=name,
+            instigator_type=InstigatorType.SCHEDULE,
+            status=status,
+            timestamp=at.timestamp(),
+            run_ids=[],
+            error=ERROR if status is TickStatus.FAILURE else None,
+        )
+    )
+    return int(found.tick_id)
+
+
+def turn_on(instance, name: str, at: datetime) -> None:
+    data = ScheduleInstigatorData("0 * * * *", at.timestamp())
+    instance.add_instigator_state(
+        InstigatorState(origin(name), InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, data)
+    )
+
+
+def test_missed_ticks_are_no_older_than_the_last_tick_that_came_to_an_end(instance):
+    for name in TENANTS:
+        turn_on(instance, name, hours_ago(100))
+    add_tick(instance, "acme", hours_ago(5), TickStatus.SUCCESS)
+    add_tick(instance, "acme", hours_ago(4), TickStatus.SKIPPED)
+    add_tick(instance, "acme", hours_ago(3), TickStatus.FAILURE)
+    add_tick(instance, "acme", hours_ago(2), TickStatus.STARTED)
+    add_tick(instance, "globex", hours_ago(1), TickStatus.SUCCESS)
+    now = {name: add_tick(instance, name, NOON, TickStatus.STARTED) for name in TENANTS}
+
+    bounds = {name: TickHistory(instance, now[name]).bounds(NOON) for name in TENANTS}
+
+    assert bounds == {
+        "acme": [hours_ago(4), hours_ago(100)],
+        "globex": [hours_ago(1), hours_ago(100)],
+        "initech": [hours_ago(100)],
+    }
+
+
+def test_a_tick_that_is_evaluated_again_gives_the_same_bounds(instance):
+    turn_on(instance, "acme", hours_ago(100))
+    add_tick(instance, "acme", hours_ago(1), TickStatus.SUCCESS)
+    failed = add_tick(instance, "acme", NOON, TickStatus.FAILURE)
+
+    assert TickHistory(instance, failed).bounds(NOON) == [hours_ago(1), hours_ago(100)]
+
+
+def test_a_tick_that_is_not_there_has_no_bounds(instance):
+    assert TickHistory(instance, 99).bounds(NOON) == []
+
+
+def test_runs_of_a_tick_that_a_newer_one_has_overtaken_are_not_launched_again(instance):
+    def add(schedule, tick, key, status):
+        add_run(
+            instance,
+            "acme/orders",
+            status=status,
+            **{
+                "dagster/schedule_name": schedule,
+                "dagster/run_key": key.isoformat(),
+                ".dagster/scheduled_execution_time": tick.isoformat(),
+            },
+        )
+
+    add("acme", hours_ago(1), hours_ago(4), STATUS.SUCCESS)
+    add("acme", hours_ago(1), hours_ago(3), STATUS.QUEUED)
+    add("acme", hours_ago(1), hours_ago(2), STATUS.NOT_STARTED)
+    add("acme", NOON, hours_ago(1), STATUS.QUEUED)
+    add("globex", hours_ago(1), hours_ago(2), STATUS.QUEUED)
+
+    launched = launched_keys(instance, "acme", NOON, since=datetime.now(UTC) - timedelta(hours=1))
+
+    assert launched == {hours_ago(4).isoformat(), hours_ago(3).isoformat()}
+
+
+def test_only_skips_of_the_same_sensor_are_forgotten(instance):
+    for name in TENANTS:
+        for status in TickStatus:
+            add_tick(instance, name, hours_ago(5), status)
+        add_tick(instance, name, hours_ago(1), TickStatus.SKIPPED)
+    now = add_tick(instance, "globex", NOON, TickStatus.STARTED)
+
+    TickHistory(instance, now).forget_skips(hours_ago(3))
+
+    left = {
+        name: len(instance.get_ticks(origin(name).get_id(), origin(name).get_selector().get_id()))
+        for name in TENANTS
+    }
+    every = len(TickStatus) + 1
+    assert left == {"acme": every, "globex": every - 1 + 1, "initech": every}
