@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from orchestration.domain.durations import format_duration
+from orchestration.domain.exact import exact_crons
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
     AssetTrigger,
@@ -14,8 +15,8 @@ from orchestration.domain.schedule import (
     IntervalTrigger,
     OnceTrigger,
     Overlap,
-    cron_union,
 )
+from orchestration.domain.ticks import is_timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +29,8 @@ _SENSOR_SUFFIX = "__sensor"
 
 def is_sensor(schedule: Schedule) -> bool:
     """Whether Dagster runs it as a sensor: its ticks are no exact union of cron expressions."""
-    match schedule.trigger:
-        case CronTrigger():
-            return False
-        case IntervalTrigger(interval=interval, offset=offset):
-            return cron_union(interval, offset) is None
-        case _:
-            return True
+    trigger = schedule.trigger
+    return not is_timed(trigger) or exact_crons(trigger) is None
 
 
 def dagster_name(schedule: Schedule) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from orchestration.domain.describe import format_instant
 from orchestration.domain.durations import format_duration
@@ -19,10 +19,12 @@ from orchestration.domain.schedule import (
     AssetTrigger,
     CatchUp,
     ContinuousTrigger,
+    CronTrigger,
     IntervalTrigger,
     OnceTrigger,
     Overlap,
     Schedule,
+    TimeTrigger,
 )
 from orchestration.domain.ticks import schedule_ticks, ticks
 
@@ -34,6 +36,9 @@ MOST_SLOTS = 100
 
 _ON_TIME = timedelta(seconds=10)
 _MOMENT = timedelta(microseconds=1)
+_YEAR = timedelta(days=366)
+_LONGEST_WAIT = timedelta(days=4000)
+"""Longer than from one leap day to the next, and than the longest interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +146,8 @@ def missed_ticks(
 def decide(schedule: Schedule, look: Look) -> Decision:
     """What a sensor shall launch now, for the triggers that Dagster's scheduler has no form for."""
     match schedule.trigger:
-        case IntervalTrigger() as trigger:
-            return _decide_interval(schedule, trigger, look)
+        case CronTrigger() | IntervalTrigger() as trigger:
+            return _decide_slots(schedule, trigger, look)
         case AfterCompletionTrigger() | ContinuousTrigger() as trigger:
             return _decide_following(schedule, trigger, look)
         case OnceTrigger(generation=generation):
@@ -150,10 +155,10 @@ def decide(schedule: Schedule, look: Look) -> Decision:
         case AssetTrigger(asset_key=key):
             return _decide_asset(schedule, key, look)
         case _:
-            raise ValueError(f"schedule `{schedule.name}` is one for Dagster's scheduler")
+            assert_never(schedule.trigger)
 
 
-def _decide_interval(schedule: Schedule, trigger: IntervalTrigger, look: Look) -> Decision:
+def _decide_slots(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decision:
     """Slots are dealt with up to the cursor: a slot that is skipped does not come back."""
     done = _read_cursor(look.cursor, "slots")
     here = _cursor("slots", look.now)
@@ -175,11 +180,11 @@ def _decide_interval(schedule: Schedule, trigger: IntervalTrigger, look: Look) -
     return Decision(runs=runs, cursor=_cursor("slots", due[-1]))
 
 
-def _reach(schedule: Schedule, trigger: IntervalTrigger) -> timedelta:
+def _reach(schedule: Schedule, trigger: TimeTrigger) -> timedelta:
     """How far back a slot may lie that still matters."""
     if schedule.catch_up is CatchUp.ALL:
         return schedule.catch_up_window or DEFAULT_CATCH_UP_WINDOW
-    return max(trigger.interval, _ON_TIME)
+    return max(trigger.interval, _ON_TIME) if isinstance(trigger, IntervalTrigger) else _YEAR
 
 
 def _choose_slots(
@@ -296,9 +301,9 @@ def _outside(schedule: Schedule, instant: datetime) -> str:
     return f"schedule `{schedule.name}` ended at {format_instant(schedule.end)}"
 
 
-def _not_yet(schedule: Schedule, trigger: IntervalTrigger, now: datetime) -> str:
+def _not_yet(schedule: Schedule, trigger: TimeTrigger, now: datetime) -> str:
     start = now + _MOMENT
-    following = next(ticks(trigger, start=start, end=start + trigger.interval))
+    following = next(ticks(trigger, start=start, end=start + _LONGEST_WAIT))
     if not schedule.allows(following):
         return _outside(schedule, following)
     return f"the next slot is at {format_instant(following)}"

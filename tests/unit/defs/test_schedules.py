@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.defs.schedules import build_schedule
 from orchestration.domain.limits import Priority
-from orchestration.domain.schedule import CatchUp, IntervalTrigger
+from orchestration.domain.schedule import CatchUp, CronTrigger, IntervalTrigger
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -134,6 +134,16 @@ def test_a_disabled_schedule_starts_stopped(scheduled):
     built = build_schedule(replace(schedule, enabled=False), job, gate=lambda _: False)
 
     assert built.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_an_expression_on_which_dagster_fails_is_handed_over_in_two_parts(scheduled):
+    schedule, job = scheduled
+    trigger = CronTrigger(expressions=("30 23 * * *",), timezone="America/Santiago")
+
+    built = build_schedule(replace(schedule, trigger=trigger), job, gate=lambda _: True)
+
+    assert built.cron_schedule == ["30 23 * 2 *", "30 23 * 1,3-12 *"]
+    assert built.execution_timezone == "America/Santiago"
 
 
 def test_an_interval_becomes_its_exact_union_of_crons_in_utc(scheduled):

@@ -107,6 +107,8 @@ def test_a_window_may_begin_at_a_second():
     ("trigger", "sensor"),
     [
         (HOURLY, False),
+        (CronTrigger(expressions=("30 23 * * *",), timezone="America/Santiago"), False),
+        (CronTrigger(expressions=("0 3 * * *",), timezone="Pacific/Chatham"), True),
         (IntervalTrigger(interval=timedelta(minutes=90)), False),
         (IntervalTrigger(interval=timedelta(minutes=90), offset=timedelta(minutes=7)), False),
         (IntervalTrigger(interval=timedelta(seconds=90)), True),

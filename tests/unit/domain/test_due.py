@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -297,6 +298,22 @@ def test_a_slot_that_is_skipped_is_gone(changes, seen, reason):
     )
 
 
+CHATHAM = CronTrigger(expressions=("0 3 * * *",), timezone="Pacific/Chatham")
+
+
+def test_the_ticks_of_a_cron_that_dagster_cannot_keep_are_slots_too():
+    """In Chatham 03:00 does not exist on the day on which the clocks change at 02:45."""
+    entry = schedule(CHATHAM)
+    gap = datetime(2026, 9, 26, 14, 0, tzinfo=UTC)
+    seen = slots(gap - timedelta(hours=1))
+    assert decide(entry, look(seen, now=gap)) == Decision(
+        runs=run(gap), cursor=slots(gap.astimezone(ZoneInfo("Pacific/Chatham")))
+    )
+    assert decide(entry, look(seen, now=gap - timedelta(seconds=1))) == Decision(
+        reason="the next slot is at 2026-09-27 03:45+13:45", cursor=seen
+    )
+
+
 def test_slots_outside_the_window_do_not_run():
     before = slots(NOON - timedelta(seconds=90))
 
@@ -442,8 +459,3 @@ def test_the_cursor_of_another_asset_is_a_first_look():
     seen = look("asset globex/cities always 3", updates=9)
 
     assert decide(schedule(ON_ASSET), seen).runs == ()
-
-
-def test_a_cron_schedule_is_none_for_a_sensor():
-    with pytest.raises(ValueError, match="one for Dagster's scheduler"):
-        decide(schedule(), look())
