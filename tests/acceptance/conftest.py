@@ -69,7 +69,7 @@ class Workspace:
         assert old in text
         (self.folder / path).write_text(text.replace(old, new))
 
-    def run(self, *arguments, **environ):
+    def run(self, *arguments, seconds=60, **environ):
         done = subprocess.run(
             [ORCHESTRATE, *arguments],
             cwd=self.folder,
@@ -77,7 +77,7 @@ class Workspace:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -28,6 +28,8 @@ _RELOAD: Final = "run `orchestrate reload`; it says what is in the way"
 
 def check_schedules(seen: Observed, live: Live) -> Iterator[Finding]:
     """What the file says to run is switched on, and nothing else is."""
+    if live.location_error:
+        return  # nothing is loaded, which another check tells
     declared = {schedule.name: schedule for schedule in seen.workspace.schedules}
     findings = [
         finding
@@ -47,6 +49,8 @@ def check_schedules(seen: Observed, live: Live) -> Iterator[Finding]:
 
 def check_ticks(seen: Observed, live: Live) -> Iterator[Finding]:
     """Every schedule of the clock that was due has been looked at by Dagster, without an error."""
+    if live.location_error:
+        return
     late = False
     for schedule, tick in due_ticks(seen, live):
         found = live.schedules[schedule.name]

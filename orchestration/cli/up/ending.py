@@ -51,7 +51,7 @@ class Ending:
     def wait_for_runs(self) -> bool:
         """Whether all runs have ended within the patience."""
         deadline = self.clock() + self.patience.total_seconds()
-        told = None
+        told: tuple[str, ...] | None = ()
         while True:
             running = self._ask()
             if running == ():

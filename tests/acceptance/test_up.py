@@ -1,0 +1,181 @@
+"""`orchestrate up` as its operator meets it: processes killed under it, and ended with runs under
+way.
+"""
+
+import json
+import re
+import signal
+import sqlite3
+import time
+import urllib.request
+from contextlib import closing, suppress
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.xdist_group("system")
+
+TENANTS = ("acme", "globex", "initech")
+SCHEDULES = """\
+runner:
+  tenants: {acme: {}, globex: {}, initech: {}}
+  orchestrator:
+    schedules:
+      - {name: acme_tick, config: jobs/acme/orders.yaml, cron: "* * * * *"}
+      - {name: globex_tick, config: jobs/globex/orders.yaml, cron: "* * * * *"}
+      - {name: initech_tick, config: jobs/initech/orders.yaml, cron: "* * * * *"}
+"""
+LAUNCH = """
+mutation($selector: JobOrPipelineSelector!) {
+  launchRun(executionParams: {selector: $selector, runConfigData: {}}) {
+    ... on LaunchRunSuccess { run { runId } } }
+}"""
+PROGRAMS = {
+    "webserver": "dagster_webserver",
+    "code-server": "dagster code-server start",
+    "run-server": "orchestration.defs.run_server",
+    "daemon": "dagster._daemon",
+}
+QUICK = "touch said/{0}.begun; sleep 4; touch said/{0}.ended"
+STUBBORN = 'trap "" TERM INT; sleep 600 & touch said/{0}.begun; while :; do wait; done'
+
+
+class Up:
+    """A running `orchestrate up`."""
+
+    def __init__(self, workspace, process, log):
+        self.workspace = workspace
+        self.process = process
+        self.log = log
+        ready = next(line for line in log.read_text().splitlines() if " ready " in line)
+        self.url = next(word for word in ready.split() if word.startswith("http"))
+
+    def lines(self, kind):
+        """The texts of all events of a kind."""
+        lines = [line.split(" ", maxsplit=2) for line in self.log.read_text().splitlines()]
+        return [text for _, found, text in lines if found == kind]
+
+    def find(self, name):
+        """The process of the service, below its guard."""
+        for guard in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # it has just ended
+                for process in guard.children():
+                    if PROGRAMS[name] in " ".join(process.cmdline()):
+                        return process
+        return None
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}/server_info", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def launch(self, *asset_key):
+        selector = {
+            "repositoryLocationName": "orchestration",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": asset_key}],
+        }
+        body = json.dumps({"query": LAUNCH, "variables": {"selector": selector}}).encode()
+        request = urllib.request.Request(
+            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]["launchRun"]["run"]["runId"]
+
+
+def statuses(workspace):
+    """Of all runs, by their ids, from the database itself."""
+    database = workspace.folder / ".orchestrate/dagster/history/runs.db"
+    with closing(sqlite3.connect(database)) as connection:
+        return dict(connection.execute("SELECT run_id, status FROM runs").fetchall())
+
+
+@pytest.fixture
+def begin(workspace, start):
+    """Starts `orchestrate up` on a free port."""
+    environ = {"ORCHESTRATE_RUNNER": str(workspace.folder / "runner.yaml")}
+
+    def begin(*options):
+        process, log = start("up", "--port", "0", *options, until=" ready ", seconds=120, **environ)
+        return Up(workspace, process, log)
+
+    return begin
+
+
+@pytest.fixture
+def left(workspace, marked):
+    """The processes of the workspace that are running."""
+    return lambda: marked("ORCHESTRATE_RUNNER", str(workspace.folder / "runner.yaml"))
+
+
+def test_what_is_killed_is_started_again_and_a_stop_waits_for_runs_and_then_cancels_them(
+    workspace, begin, left, marked, eventually
+):
+    workspace.write("runner.yaml", SCHEDULES)
+    for tenant in TENANTS:
+        workspace.write_job(tenant, QUICK.format(tenant), name="quick")
+        workspace.write_job(tenant, f"echo $ORCHESTRATE_TENANT >> said/ticks.{tenant}")
+    workspace.write_job(
+        "acme", STUBBORN.format("stubborn"), name="stubborn", more="grace_period: 1s\n"
+    )
+    workspace.edit("runner.yaml", "{acme: {}", "{acme: {concurrency: 4}")
+    up = begin("--graceful-shutdown-timeout", "15s")
+    said = workspace.folder / "said"
+
+    for name in PROGRAMS:
+        victim = up.find(name)
+        victim.kill()
+        eventually(lambda n=name, v=victim: (new := up.find(n)) and new.pid != v.pid, what=name)
+    assert up.lines("ended")[0].startswith("webserver (killed by signal 9); it starts again in 1s;")
+    eventually(up.answers)
+    killed = time.time()
+    for tenant in TENANTS:
+        ticks = said / f"ticks.{tenant}"
+        eventually(lambda f=ticks: f.exists() and f.stat().st_mtime > killed, seconds=150)
+        assert set(ticks.read_text().split()) == {tenant}
+
+    runs = {tenant: up.launch(tenant, "quick") for tenant in TENANTS}
+    stubborn = up.launch("acme", "stubborn")
+    for name in (*TENANTS, "stubborn"):
+        eventually((said / f"{name}.begun").exists, what=name)
+    up.process.send_signal(signal.SIGTERM)
+
+    assert up.process.wait(timeout=60) == 0
+    assert left() == []
+    assert marked("ORCHESTRATE_JOB", "acme/stubborn") == []
+    found = statuses(workspace)
+    assert {found[run] for run in runs.values()} == {"SUCCESS"}
+    assert found[stubborn] == "CANCELED"
+    assert set(found.values()) <= {"SUCCESS", "CANCELED", "QUEUED"}
+    assert all((said / f"{tenant}.ended").exists() for tenant in TENANTS)
+    assert up.lines("stopping") == ["the schedules", "everything else"]
+    assert up.lines("cancelling") == [
+        "the runs that are still under way",
+        "acme/stubborn has ended",
+    ]
+    assert up.lines("stopped") == ["everything"]
+
+
+def test_a_process_that_always_dies_ends_everything_within_a_minute(workspace, left):
+    workspace.write(".orchestrate/dagster/dagster.yaml", "storage: {nonsense: {}}\n")
+
+    done = workspace.run("up", "--port", "0", seconds=120)
+
+    [name] = re.findall(r"^error ORC625: the process `(\S+)` ended 6 times", done.err)
+    restarts = [line for line in done.out.splitlines() if f" ended {name} " in line]
+    assert [line.partition("again in ")[2].partition(";")[0] for line in restarts] == [
+        "1s",
+        "2s",
+        "4s",
+        "8s",
+        "16s",
+    ]
+    assert done.code == 2
+    assert done.err.splitlines()[0].endswith(
+        " within 10m (the last time: exit code 1), so everything was stopped"
+    )
+    assert "nonsense" in done.err
+    assert left() == []

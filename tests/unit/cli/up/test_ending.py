@@ -1,0 +1,150 @@
+from datetime import timedelta
+
+import pytest
+
+from orchestration.cli.dev.screen import Event
+from orchestration.cli.dev.ui import UiUnreachableError
+from orchestration.cli.up.ending import Ending
+
+BUSY = ("acme/orders", "globex/orders", "initech/orders")
+
+
+class FakeSupervisor:
+    """Notes what is stopped."""
+
+    def __init__(self, deeds):
+        self._deeds = deeds
+
+    def stop(self, names=None, *, hurry):
+        self._deeds.append(f"stop {names or 'all'}")
+        return [] if names else ["webserver"] if hurry() else []
+
+
+class FakeCancellation:
+    """The process that cancels runs; it takes five looks, or ends when it is killed."""
+
+    def __init__(self, deeds):
+        self._deeds = deeds
+        self._looks = 5
+
+    def ended(self):
+        self._looks -= 1
+        return "exit code 0" if self._looks < 0 else None
+
+    def kill(self):
+        self._deeds.append("kill")
+        self._looks = 0
+
+    def tail(self):
+        return "acme/orders has ended\nglobex/orders has ended"
+
+
+class Bench:
+    """An end whose runs end at the given times, and whose operator is `hurried` at others."""
+
+    def __init__(self, endings, *, hurried=()):
+        self.now = 0.0
+        self.deeds = []
+        self.told = []
+        self._endings = endings
+        self._hurried = hurried
+        self.ending = Ending(
+            runs=self._runs,
+            cancel=self._cancel,
+            patience=timedelta(seconds=30),
+            hurried=lambda: sum(at <= self.now for at in self._hurried),
+            tell=self.told.append,
+            clock=lambda: self.now,
+            pause=self._pause,
+        )
+
+    def carry_out(self):
+        return self.ending.carry_out(FakeSupervisor(self.deeds))
+
+    def _runs(self):
+        if self._endings is None:
+            raise UiUnreachableError("connection refused")
+        return [job for job, at in self._endings.items() if at > self.now]
+
+    def _cancel(self):
+        self.deeds.append("cancel")
+        return FakeCancellation(self.deeds)
+
+    def _pause(self, seconds):
+        self.now = round(self.now + seconds, 3)
+
+
+def texts(bench, kind):
+    return [event.text for event in bench.told if event.kind == kind]
+
+
+def test_without_runs_everything_stops_at_once_the_daemon_first():
+    bench = Bench({})
+
+    assert bench.carry_out() == []
+    assert (bench.deeds, bench.now) == (["stop ['daemon']", "stop all"], 0)
+    assert bench.told == [
+        Event(kind="stopping", text="the schedules"),
+        Event(kind="stopping", text="everything else"),
+    ]
+
+
+def test_runs_that_end_in_time_are_waited_for_and_each_end_is_told():
+    bench = Bench(dict(zip(BUSY, (4, 10, 10), strict=True)))
+
+    bench.carry_out()
+
+    assert (bench.deeds, bench.now) == (["stop ['daemon']", "stop all"], 10)
+    assert texts(bench, "waiting") == [
+        "for 3 runs to end, at most 30s: acme/orders, globex/orders, initech/orders",
+        "for 2 runs to end, at most 26s: globex/orders, initech/orders",
+    ]
+
+
+def test_runs_that_go_on_are_cancelled_after_the_patience():
+    bench = Bench(dict.fromkeys(BUSY, 1000))
+
+    bench.carry_out()
+
+    assert bench.deeds == ["stop ['daemon']", "cancel", "stop all"]
+    assert 30 <= bench.now <= 31
+    assert texts(bench, "cancelling") == [
+        "the runs that are still under way",
+        "acme/orders has ended",
+        "globex/orders has ended",
+    ]
+
+
+def test_a_ui_that_does_not_answer_does_not_cost_the_runs_their_patience():
+    bench = Bench(None)
+
+    bench.carry_out()
+
+    assert bench.deeds == ["stop ['daemon']", "cancel", "stop all"]
+    assert texts(bench, "waiting") == [
+        "for the UI, which knows the runs under way and does not answer"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hurried", "deeds", "left"),
+    [
+        ([5], ["stop ['daemon']", "cancel", "stop all"], []),
+        ([5, 5.3], ["stop ['daemon']", "cancel", "kill", "stop all"], ["webserver"]),
+        ([5, 5], ["stop ['daemon']", "stop all"], ["webserver"]),
+    ],
+)
+def test_a_second_signal_cancels_the_runs_and_a_third_one_kills_everything(hurried, deeds, left):
+    bench = Bench(dict.fromkeys(BUSY, 1000), hurried=hurried)
+
+    assert bench.carry_out() == left
+    assert bench.deeds == deeds
+    assert bench.now <= 6
+
+
+def test_of_many_runs_the_first_ten_are_named():
+    bench = Bench({f"acme/job_{n:02}": 1 for n in range(12)})
+
+    bench.carry_out()
+
+    assert texts(bench, "waiting")[0].endswith(" acme/job_08, acme/job_09 and 2 more")
