@@ -20,6 +20,7 @@ from dagster._core.definitions.repository_definition import (
     SINGLETON_REPOSITORY_NAME,
     RepositoryData,
 )
+from dagster._core.selector.subset_selector import AssetSelectionData
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,8 +68,22 @@ class WorkspaceRepository(dg.RepositoryDefinition):
         if part is not None:
             repository = part.get_repository_def()
             if repository.has_job(job_name):
-                return repository.get_maybe_subset_job_def(job_name, *selection)
+                job = repository.get_maybe_subset_job_def(job_name, *selection)
+                return self._as_subset(job) if self._data.is_loaded else job
         return super().get_maybe_subset_job_def(job_name, *selection)
+
+    def _as_subset(self, job: dg.JobDefinition) -> dg.JobDefinition:
+        """The job of a part, as a subset of the job of the whole: the daemon, which knows that one,
+        compares, and warns at each run.
+        """
+        selected = job.asset_selection_data
+        if selected is not None:
+            job._subset_selection_data = AssetSelectionData(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no public way
+                asset_selection=selected.asset_selection,
+                asset_check_selection=selected.asset_check_selection,
+                parent_job_def=self.get_job(job.name),
+            )
+        return job
 
 
 class _DeferredJob(dg.JobDefinition):

@@ -264,6 +264,29 @@ def test_a_run_of_one_asset_builds_only_that_asset(make_workspace, selected):
     assert [node.name for node in job.nodes] == ["__".join(key.path)]
 
 
+def test_where_everything_is_loaded_a_part_is_a_subset_of_the_whole_job(make_workspace):
+    workspace = make_workspace()
+    key = dg.AssetKey(["globex", "job_2"])
+    repository = WorkspaceRepository(
+        whole=lambda: build_contents(
+            workspace, gate=lambda _: True, reload=lambda: workspace, kind_of=lambda _, name: name
+        ),
+        part=lambda _: build_definitions(
+            replace(workspace, jobs=(workspace.jobs[7],), schedules=()),
+            gate=lambda _: True,
+            reload=lambda: workspace,
+            kind_of=lambda _, name: name,
+        ),
+    )
+    repository.load_all_definitions()
+
+    job = repository.get_maybe_subset_job_def("globex", asset_selection={key})
+
+    lineage = job.get_job_snapshot().lineage_snapshot
+    assert job.asset_layer.selected_asset_keys == {key}
+    assert lineage.parent_snapshot_id == repository.get_job("globex").get_job_snapshot_id()
+
+
 def test_the_lazy_repository_holds_what_the_definitions_hold(make_workspace):
     workspace = make_workspace()
     first, *others = workspace.schedules
