@@ -45,7 +45,7 @@ class SensorEvaluation:
             now=datetime.now(UTC),
             enabled=is_enabled(self.schedule, self.gate),
             history=InstanceHistory(lambda: context.instance, self.schedule.job_id),
-            since=self.since,
+            since=_last_turned_on(self.since, context.last_sensor_start_time),
             cursor=context.cursor,
         )
         self._forget_looks(context, look.now)
@@ -78,6 +78,13 @@ def build_sensor(
         description=describe_schedule(schedule),
         tags=dict(schedule.tags),
     )
+
+
+def _last_turned_on(by_file: datetime | None, by_hand: float | None) -> datetime | None:
+    """The later of two moments: what was due before is not due any more."""
+    stamps = [by_file] if by_file else []
+    stamps += [datetime.fromtimestamp(by_hand, UTC)] if by_hand else []
+    return max(stamps, default=None)
 
 
 def _seconds_between_looks(schedule: Schedule) -> int:

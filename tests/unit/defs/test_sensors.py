@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -8,6 +8,7 @@ from orchestration.defs.sensors import build_sensor
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
     AssetTrigger,
+    CatchUp,
     ContinuousTrigger,
     IntervalTrigger,
     OnceTrigger,
@@ -69,6 +70,29 @@ def test_a_skip_says_why_and_keeps_the_cursor(triggered):
 
     assert result.skip_message == "schedule `globex_job_2_hourly` has `enabled: false`"
     assert result.cursor == "once 2026-05"
+
+
+@pytest.mark.parametrize(
+    ("by_file", "by_hand", "slots"),
+    [(None, None, 5), (3, None, 3), (None, 3, 3), (3, 1, 1), (1, 3, 1)],
+)
+def test_what_was_due_before_it_was_turned_on_does_not_run(triggered, by_file, by_hand, slots):
+    schedule, job = triggered[7]
+    every = IntervalTrigger(interval=timedelta(hours=1, seconds=1))
+    schedule = replace(schedule, trigger=every, catch_up=CatchUp.ALL)
+    newest = datetime.fromtimestamp(datetime.now(UTC).timestamp() // 3601 * 3601, UTC)
+
+    def before(count):
+        return newest - (count - 0.5) * every.interval
+
+    context = dg.build_sensor_context(
+        cursor=f"slots {before(5).isoformat()}",
+        last_sensor_start_time=before(by_hand).timestamp() if by_hand else None,
+    )
+    since = before(by_file) if by_file else None
+    found = build_sensor(schedule, job, lambda _: True, since).evaluate_tick(context)
+
+    assert len(found.run_requests) == slots
 
 
 def test_what_has_been_launched_is_in_the_cursor(triggered):

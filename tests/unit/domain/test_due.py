@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -249,6 +250,22 @@ def test_an_interval_shorter_than_the_time_between_looks_keeps_its_grid():
         runs=run(*(NOON + timedelta(seconds=at) for at in (-2, 0, 2))),
         cursor=slots(NOON + timedelta(seconds=2)),
     )
+
+
+@pytest.mark.parametrize("seconds", [45, 90, 25_200, 100_000])
+def test_an_interval_keeps_its_grid_over_a_month_of_looks_at_odd_times(seconds):
+    entry = schedule(IntervalTrigger(interval=timedelta(seconds=seconds)))
+    chance = Random(seconds)
+    now, end, cursor = NOON, NOON + timedelta(days=30), None
+    launched = []
+    while now < end:
+        decision = decide(entry, look(cursor, now=now))
+        launched += [run.instant.timestamp() for run in decision.runs]
+        cursor = decision.cursor
+        last, now = now, now + timedelta(seconds=chance.uniform(5, min(seconds - 5, 900)))
+
+    first, latest = (int(at.timestamp() // seconds) for at in (NOON, last))
+    assert launched == [slot * seconds for slot in range(first + 1, latest + 1)]
 
 
 def test_without_catch_up_a_slot_more_than_5_minutes_late_is_gone():
