@@ -95,3 +95,9 @@ class SecretsFormatError(OrchestrationError):
     """A file of secrets holds something that is not `NAME=value` or no text."""
 
     code = "ORC652"
+
+
+class UnknownSecretsError(OrchestrationError):
+    """The settings of the tenants cannot be read, so nobody's secrets can be told from others'."""
+
+    code = "ORC653"

@@ -208,6 +208,15 @@ KNOWN_TOKEN = Rule(
     help="revoke it if it is real, and take it from the environment: `${{{variable}}}`",
     severity=Severity.WARNING,
 )
+SHOWN_SECRET = Rule(
+    code="ORC306",
+    title="secret where it would be seen",
+    cause="Most fields are resolved when the files are loaded, and are then stored and shown.",
+    message="the variable `{name}` is a secret of tenant `{tenant}`, and this field is shown",
+    help="use it in `env`, in `command` or in options of a connector, which are resolved in the "
+    "process of a run",
+    settles=True,
+)
 NOT_ACTED_ON = Rule(
     code="ORC501",
     title="accepted, not acted on",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -42,11 +42,12 @@ _IDLE_WITH_CONNECTORS = ("image", "working_directory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """What job files are read with."""
+    """What job files are read with. `owners` are the variables that are secrets of a tenant."""
 
     layout: Layout
     environ: Mapping[str, str]
     catalog: ConnectorCatalog
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def read_job(document: Document, path: str, context: JobContext) -> Job | None:
     if not document.complete:
         return None
     check_secrets(document)
-    data = resolve_references(document, _when, context.environ)
+    data = resolve_references(document, _when, context.environ, context.owners)
     translator = Translator(document, JobFile, what=WHAT, hidden=INACTIVE_FIELDS)
     file, faulty = validate(JobFile, data, translator)
     if file is None:

@@ -70,6 +70,7 @@ class _Loader:
 
     def load(self) -> Workspace:
         runner = self._reader.read_runner(self._runner_path)
+        self._reader.protect({t.name: t.secrets for t in runner.content.tenants.values()})
         paths = self._job_paths(runner)
         results = [self._reader.read_job(path, linked=linked) for path, linked in paths.items()]
         broken = self._settle_names(results)

@@ -14,6 +14,7 @@ from orchestration.config.parse import parse
 from orchestration.config.runner_settings import RunnerContent
 from orchestration.config.spares import Version, fill_gaps, render_spares, spares_name
 from orchestration.config.words import show
+from orchestration.domain.secrets import owned_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from orchestration.config.jobs import JobContext
     from orchestration.config.last_good import LastGood
     from orchestration.domain.job import Job
+    from orchestration.domain.secrets import SecretSource
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +59,11 @@ class FileReader:
         self._layout = context.layout
         self._finder = finder
         self._last_good = last_good
+
+    def protect(self, sources: Mapping[str, SecretSource | None]) -> None:
+        """Keep the secrets of these tenants out of the job files that are read from now on."""
+        owners = owned_variables(self._context.environ, sources)
+        self._context = replace(self._context, owners=owners)
 
     def read_job(self, path: str, *, linked: bool) -> JobResult:
         """The job of a file; its last good version if the file is broken now."""

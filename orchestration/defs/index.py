@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 INDEX_NAME = "index.json"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class WorkspaceIndex:
             settings=_adapter(Settings).validate_python(self.stored["settings"]),
             tenants=_adapter(dict[str, Tenant]).validate_python(self.stored["tenants"]),
             jobs=tuple(read(stored[name]) for name in names),
+            is_sound=self.stored["is_sound"],
         )
 
 
@@ -141,6 +142,7 @@ def _stored(workspace: Workspace) -> dict[str, Any]:
     return {
         "root": str(workspace.root),
         "runner_file": str(workspace.runner_file),
+        "is_sound": workspace.is_sound,
         "settings": _adapter(Settings).dump_python(workspace.settings, mode="json"),
         "tenants": _adapter(dict[str, Tenant]).dump_python(dict(workspace.tenants), mode="json"),
         "jobs": {"/".join(j.asset_key): job.dump_python(j, mode="json") for j in workspace.jobs},

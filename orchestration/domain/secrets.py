@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,3 +24,22 @@ class FileSecrets:
 
 
 SecretSource = EnvSecrets | FileSecrets
+
+
+def owned_variables(
+    names: Iterable[str], sources: Mapping[str, SecretSource | None]
+) -> dict[str, str]:
+    """Those of the environment variables `names` that are secrets of a tenant, each with its tenant.
+
+    `sources` are the secret sources by tenant. No prefix begins with another one.
+
+    >>> owned_variables(["ACME_TOKEN", "TOKEN"], {"acme": EnvSecrets(prefix="ACME_")})
+    {'ACME_TOKEN': 'acme'}
+    """
+    prefixes = {s.prefix: name for name, s in sources.items() if isinstance(s, EnvSecrets)}
+    return {
+        name: owner
+        for name in names
+        for prefix, owner in prefixes.items()
+        if name.startswith(prefix)
+    }

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestration.domain.job import CommandTask, ConnectorTask
-from orchestration.errors import MissingVariableError, NoFullRefreshError
+from orchestration.domain.secrets import owned_variables
+from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner.resolve import Resolver, inherited, proxy_passwords
-from orchestration.runner.secrets import foreign_variables, open_secrets
+from orchestration.runner.secrets import open_secrets
 from orchestration.runner.spec import ProcessSpec
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ def prepare(
     Raises:
         NoFullRefreshError: `full_refresh` for a command job.
         MissingVariableError: references without a value and without a default; names them all.
+        UnknownSecretsError: runner.yaml is broken, so it is not known what belongs to whom.
         OrchestrationError: the secrets of the tenant cannot be read, or must not be trusted.
     """
-    if full_refresh and isinstance(job.task, CommandTask):
-        raise _no_full_refresh(job)
+    _refuse(job, workspace, full_refresh=full_refresh)
     scope = _Scope(job, workspace, environ)
     checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
     identity = _identify(job, run_id, attempt) | {
@@ -74,13 +75,30 @@ def prepare(
     )
 
 
+def _refuse(job: Job, workspace: Workspace, *, full_refresh: bool) -> None:
+    if not workspace.is_sound:
+        raise UnknownSecretsError(
+            f"`{job.id}` cannot run while runner.yaml has errors: it is not known which variables "
+            "and secrets belong to which tenant",
+            help="correct runner.yaml; `orchestrate validate` shows what is wrong with it",
+        )
+    if full_refresh and isinstance(job.task, CommandTask):
+        raise NoFullRefreshError(
+            f"a full refresh was asked for, but `{job.id}` is a command job and keeps its own state",
+            help="run it without; what its command remembers is for the command to forget",
+            location=str(job.location),
+        )
+
+
 class _Scope:
     """What one job can see of `environ`, and what its tenant has."""
 
     def __init__(self, job: Job, workspace: Workspace, environ: Mapping[str, str]) -> None:
         tenant = workspace.tenants.get(job.tenant)
         self.tenant_env = tenant.env if tenant else _NONE
-        self.foreign = foreign_variables(environ, workspace.tenants.values(), job.tenant)
+        sources = {name: other.secrets for name, other in workspace.tenants.items()}
+        owners = owned_variables(environ, sources)
+        self.foreign = {name: owner for name, owner in owners.items() if owner != job.tenant}
         self.environ = {name: environ[name] for name in environ if name not in self.foreign}
         secrets = tenant.secrets if tenant else None
         self.source = open_secrets(secrets, self.environ) if secrets else None
@@ -131,14 +149,6 @@ def _resolve_end(end: ConnectorEnd, place: str, resolver: Resolver) -> dict[str,
         "connector": end.connector,
         "options": resolver.value(dict(end.options), place),
     }
-
-
-def _no_full_refresh(job: Job) -> NoFullRefreshError:
-    return NoFullRefreshError(
-        f"a full refresh was asked for, but `{job.id}` is a command job and keeps its own state",
-        help="run it without; what its command remembers is for the command to forget",
-        location=str(job.location),
-    )
 
 
 def _missing(job: Job, resolver: Resolver, scope: _Scope) -> MissingVariableError:

@@ -1,4 +1,4 @@
-"""Where the secrets of one tenant are looked up, and what is kept from all others.
+"""Where the secrets of one tenant are looked up.
 
 A provider is made anew for each attempt, in the process that starts it, and reads when it is first
 asked. A secret that was rotated is therefore in force at the next attempt, without a restart.
@@ -19,11 +19,10 @@ from orchestration.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from orchestration.domain.secrets import SecretSource
-    from orchestration.domain.workspace import Tenant
 
 _QUOTES = ("'", '"')
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -129,23 +128,6 @@ def open_secrets(source: SecretSource, environ: Mapping[str, str]) -> SecretProv
             return FileProvider(source)
         case _:
             assert_never(source)
-
-
-def foreign_variables(
-    environ: Mapping[str, str], tenants: Iterable[Tenant], tenant: str
-) -> dict[str, str]:
-    """The variables of `environ` that `tenant` must not see, each with the tenant it belongs to.
-
-    A variable belongs to the tenant with whose prefix it begins; no prefix begins with another one.
-    """
-    owners = {t.secrets.prefix: t.name for t in tenants if isinstance(t.secrets, EnvSecrets)}
-    owners = {prefix: owner for prefix, owner in owners.items() if owner != tenant}
-    return {
-        name: owner
-        for name in environ
-        for prefix, owner in owners.items()
-        if name.startswith(prefix)
-    }
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from orchestration.domain.job import ConnectorEnd, ConnectorTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import RetryPolicy
 from orchestration.domain.schedule import OnceTrigger, Schedule
+from orchestration.domain.secrets import EnvSecrets, FileSecrets
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 
 TENANTS = ("acme", "globex", "initech")
@@ -38,7 +39,12 @@ def workspace(root) -> Workspace:
         runner_file=root / "runner.yaml",
         settings=Settings(state_directory=root / ".orchestrate", max_concurrent_runs=7),
         jobs=jobs,
-        tenants={"globex": Tenant(name="globex", concurrency=3, env={"A": "b"})},
+        tenants={
+            "acme": Tenant(name="acme", concurrency=1, secrets=FileSecrets(path=root / "acme")),
+            "globex": Tenant(name="globex", concurrency=3, env={"A": "b"}),
+            "initech": Tenant(name="initech", concurrency=2, secrets=EnvSecrets(prefix="INI_")),
+        },
+        is_sound=False,
     )
 
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask, J
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
 from orchestration.domain.workspace import Settings, Tenant, Workspace
-from orchestration.errors import MissingVariableError, NoFullRefreshError
+from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner import ProcessSpec, prepare
 
 ENVIRON = {
@@ -147,6 +148,17 @@ def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, t
         "jobs/acme/orders.yaml:3:5: error ORC608: a full refresh was asked for, but `acme/orders`"
         " is a command job and keeps its own state\n"
         "   help: run it without; what its command remembers is for the command to forget"
+    )
+
+
+def test_nothing_runs_while_it_is_not_known_which_secrets_are_whose(workspace, tmp_path):
+    with pytest.raises(UnknownSecretsError) as caught:
+        prepare_first(command_job(tmp_path, "extract"), replace(workspace, is_sound=False))
+
+    assert str(caught.value) == (
+        "error ORC653: `acme/orders` cannot run while runner.yaml has errors: it is not known which"
+        " variables and secrets belong to which tenant\n"
+        "   help: correct runner.yaml; `orchestrate validate` shows what is wrong with it"
     )
 
 
