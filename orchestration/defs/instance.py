@@ -77,8 +77,11 @@ retention:
 
 _POSTGRES = """\
 storage:
-  postgres:
-    postgres_url: {{env: {variable}}}"""
+  custom:
+    module: orchestration.defs.postgres_storage
+    class: PostgresStorage
+    config:
+      postgres_url: {{env: {variable}}}"""
 
 _EMBEDDED = """\
 # Dagster's own files, read and written faster.

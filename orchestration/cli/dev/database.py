@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -66,14 +67,14 @@ def has_postgres_tables(variable: str, environ: Mapping[str, str]) -> bool:
         DatabaseError: it does not answer, or what is needed to ask it is missing.
     """
     url = read_url(variable, environ)
-    try:
-        import psycopg2
-        import psycopg2.errors
-    except ImportError as error:
+    if not (find_spec("dagster_postgres") and find_spec("psycopg2")):
         raise DatabaseError(
-            "the packages for PostgreSQL are not installed",
+            "`postgres_url` needs packages that are not installed",
             help="pip install 'orchestration[postgres]'",
-        ) from error
+        )
+    import psycopg2
+    import psycopg2.errors
+
     try:
         with (
             closing(psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS)) as connection,

@@ -74,7 +74,11 @@ def test_the_database_is_named_and_its_url_stays_in_the_environment():
         render_instance(
             replace(WORKSPACE, settings=settings), dagster_home=HOME, run_server=RUN_SERVER
         )
-    )["storage"] == {"postgres": {"postgres_url": {"env": "DATABASE_URL"}}}
+    )["storage"]["custom"] == {
+        "module": "orchestration.defs.postgres_storage",
+        "class": "PostgresStorage",
+        "config": {"postgres_url": {"env": "DATABASE_URL"}},
+    }
 
 
 def test_runs_are_started_by_the_run_server_at_its_socket():

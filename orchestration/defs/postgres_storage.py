@@ -1,0 +1,39 @@
+"""The PostgreSQL database of an instance, by the driver that is installed.
+
+`dagster-postgres` installs psycopg2. A URL that begins with `postgresql://`, as every tool writes
+it, means another driver since SQLAlchemy 2.1, so the one that is meant is named here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import dagster as dg
+from dagster_postgres import DagsterPostgresStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagster._config.config_schema import UserConfigSchema
+    from dagster._serdes import ConfigurableClassData
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """Dagster's storage for runs, events and schedules at `postgres_url`."""
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """The one setting."""
+        return {"postgres_url": dg.StringSource}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """The storage that `dagster.yaml` describes; called by Dagster."""
+        return cls(postgres_url=name_driver(config_value["postgres_url"]), inst_data=inst_data)
+
+
+def name_driver(url: str) -> str:
+    """The URL with the driver in its scheme."""
+    return f"postgresql+psycopg2://{url.removeprefix('postgresql://')}"
