@@ -1,6 +1,7 @@
 """What is read from a real instance to decide what is due."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,9 +22,13 @@ from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.defs import tags
 from orchestration.defs.history import InstanceHistory, TickHistory, launched_keys, read_tick_id
+from orchestration.defs.schedules import build_schedule
+from orchestration.domain.job import CommandTask, Job, JobKind
+from orchestration.domain.problem import Location
+from orchestration.domain.schedule import CatchUp, CronTrigger, Schedule
 
 STATUS = dg.DagsterRunStatus
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 ERROR = SerializableErrorInfo(message="broken", stack=[], cls_name=None)
 HERE = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
 TENANTS = ("acme", "globex", "initech")
@@ -189,28 +194,69 @@ def test_a_tick_that_is_not_there_has_no_bounds(instance):
     assert TickHistory(instance, 99).bounds(NOON) == []
 
 
-def test_runs_of_a_tick_that_a_newer_one_has_overtaken_are_not_launched_again(instance):
-    def add(schedule, tick, key, status):
-        add_run(
-            instance,
-            "acme/orders",
-            status=status,
-            **{
-                "dagster/schedule_name": schedule,
-                "dagster/run_key": key.isoformat(),
-                ".dagster/scheduled_execution_time": tick.isoformat(),
-            },
-        )
+def add_scheduled_run(instance, schedule, tick, instant, status=STATUS.QUEUED) -> None:
+    """A run that the schedule has launched at `tick` for the tick at `instant`."""
+    scheduled = {
+        "dagster/schedule_name": schedule,
+        "dagster/run_key": instant.isoformat(),
+        ".dagster/scheduled_execution_time": tick.isoformat(),
+    }
+    add_run(instance, "acme/orders", status=status, **scheduled)
 
-    add("acme", hours_ago(1), hours_ago(4), STATUS.SUCCESS)
-    add("acme", hours_ago(1), hours_ago(3), STATUS.QUEUED)
-    add("acme", hours_ago(1), hours_ago(2), STATUS.NOT_STARTED)
-    add("acme", NOON, hours_ago(1), STATUS.QUEUED)
-    add("globex", hours_ago(1), hours_ago(2), STATUS.QUEUED)
+
+def test_runs_of_a_tick_that_a_newer_one_has_overtaken_are_known(instance):
+    add_scheduled_run(instance, "acme", hours_ago(1), hours_ago(4), STATUS.SUCCESS)
+    add_scheduled_run(instance, "acme", hours_ago(1), hours_ago(3))
+    add_scheduled_run(instance, "acme", hours_ago(1), hours_ago(2), STATUS.NOT_STARTED)
+    add_scheduled_run(instance, "acme", NOON, hours_ago(1))
+    add_scheduled_run(instance, "globex", hours_ago(1), hours_ago(2))
 
     launched = launched_keys(instance, "acme", NOON, since=datetime.now(UTC) - timedelta(hours=1))
 
     assert launched == {hours_ago(4).isoformat(), hours_ago(3).isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("since", "instants"),
+    [(None, (5, 4, 2, 1, 0)), (hours_ago(4.5), (4, 2, 1, 0)), (hours_ago(0.5), (0,))],
+)
+def test_a_tick_launches_what_was_missed_and_not_what_another_tick_has_launched(
+    instance, since, instants
+):
+    """At 6 a tick went well; at 3 the daemon died at the second of two runs, and came back now."""
+    schedule = Schedule(
+        name="acme",
+        job_id="acme/orders",
+        trigger=CronTrigger(expressions=("0 * * * *",)),
+        catch_up=CatchUp.ALL,
+        location=Location(file="runner.yaml"),
+    )
+    job = Job(
+        tenant="acme",
+        name="orders",
+        asset="orders",
+        kind=JobKind.COMMAND,
+        task=CommandTask(command=("true",), working_directory=Path("/")),
+        location=Location(file="jobs/acme/orders.yaml"),
+    )
+    turn_on(instance, "acme", hours_ago(100))
+    add_tick(instance, "acme", hours_ago(6), TickStatus.SUCCESS)
+    add_tick(instance, "acme", hours_ago(3), TickStatus.STARTED)
+    add_scheduled_run(instance, "acme", hours_ago(3), hours_ago(3))
+    add_scheduled_run(instance, "acme", hours_ago(3), hours_ago(4), STATUS.NOT_STARTED)
+    add_scheduled_run(instance, "acme", NOON, hours_ago(2))
+    now = add_tick(instance, "acme", NOON, TickStatus.STARTED)
+    built = build_schedule(schedule, job, lambda _: True, since)
+
+    with dg.ScheduleEvaluationContext(instance.get_ref(), NOON, ["", "acme", str(now)]) as context:
+        requests = built.evaluate_tick(context).run_requests
+
+    assert [request.run_key for request in requests] == [
+        hours_ago(hours).isoformat() for hours in instants
+    ]
+    assert {request.tags["orchestration/scheduled_at"] for request in requests} == {
+        request.run_key for request in requests
+    }
 
 
 def test_only_skips_of_the_same_sensor_are_forgotten(instance):
