@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "schedule": ("schedule.command", "List, preview, switch, add and remove schedules."),
     "doctor": ("doctor.command", "Check what is running against the files, and the machine."),
     "schema": ("schema", "Print the JSON Schema of runner.yaml or of a job file."),
-    "reload": ("reload", "Make the running `orchestrate dev` read the files again."),
+    "reload": ("reload", "Make the running `orchestrate dev` or `up` read the files again."),
 }
 """Each command's module below `orchestration.cli`, which holds it as `command`, and its summary."""
 

@@ -28,9 +28,9 @@ _TAIL = """\
 
 | code | meaning |
 | --- | --- |
-| 0 | good; for `run`: succeeded; for `dev`: stopped by the user |
-| 1 | `run`: partial success; `validate --strict`: warnings only |
-| 2 | wrong input, or errors in the files; for `run`: failed or timed out |
+| 0 | good; for `run`: succeeded; for `dev` and `up`: stopped by a signal, in order |
+| 1 | `run`: partial success; `validate --strict` and `doctor`: warnings only |
+| 2 | wrong input, or errors in the files; for `run`: failed or timed out; for `up`: a process ended too often; for `doctor`: something does not work |
 | 3 | a bug in orchestrate; the traceback is in the file that the message names |
 | 130, 143 | stopped by SIGINT (Ctrl-C) or SIGTERM |
 

@@ -1,4 +1,4 @@
-"""`orchestrate reload`: what `orchestrate dev` does when a file is saved, by hand."""
+"""`orchestrate reload`: what `dev` and `up` do when a file is saved, by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestration.cli.common import (
 @click.command("reload", cls=ExampleCommand, examples=("orchestrate reload",))
 @runner_option
 def command() -> None:
-    """Make the running `orchestrate dev` read the files again.
+    """Make the running `orchestrate dev` or `up` read the files again.
 
     It does so by itself whenever a YAML file is saved; this is for other changes, such as a
     connector that was installed meanwhile. Problems are shown, and what is right is loaded.

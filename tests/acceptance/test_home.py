@@ -13,6 +13,7 @@ from orchestration.cli.dev.home import (
     write_files,
     write_record,
 )
+from orchestration.cli.dev.processes import trim_logs
 from orchestration.cli.errors import InstanceRunningError, NoInstanceError
 from orchestration.defs.instance import render_instance
 from orchestration.domain.workspace import Settings, Workspace
@@ -133,3 +134,19 @@ def test_every_way_of_saving_a_file_changes_the_snapshot(tmp_path):
     assert change(other.unlink) == [str(other)]
     assert change((job.parent / "new.yml").touch) == [str(job.parent / "new.yml")]
     assert change(lambda: note.write_text("bb")) == []
+
+
+def test_a_log_that_has_grown_too_large_is_emptied_under_its_process_and_kept_once(tmp_path):
+    log, other = tmp_path / "daemon.log", tmp_path / "webserver.log"
+    other.write_text("short")
+    with log.open("ab", buffering=0) as process:
+        process.write(b"first lines")
+        trim_logs(tmp_path, largest=8)
+        process.write(b"next")
+        trim_logs(tmp_path, largest=8)
+
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "daemon.log": "next",
+        "daemon.previous.log": "first lines",
+        "webserver.log": "short",
+    }

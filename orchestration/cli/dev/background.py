@@ -8,17 +8,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.dev import files
+from orchestration.cli.dev.processes import trim_logs
 from orchestration.cli.dev.screen import run_event
 from orchestration.cli.dev.ui import UiUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from orchestration.cli.dev.reloader import Reloader
     from orchestration.cli.dev.screen import Event
     from orchestration.cli.dev.ui import Ui
 
 _RUNS_SECONDS: Final = 2.0
+_LOGS_SECONDS: Final = 60.0
 
 
 class Background:
@@ -61,6 +64,13 @@ def watch_workspace(
 
     for _ in files.watch(look, before=snapshot, stop=stop):
         yield from reloader.reload()
+
+
+def watch_logs(logs: Path, stop: threading.Event) -> Iterator[Event]:
+    """Keeps the logs of processes that go on for months from filling the disk; tells nothing."""
+    while not stop.wait(_LOGS_SECONDS):
+        trim_logs(logs)
+    yield from ()
 
 
 def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterator[Event]:

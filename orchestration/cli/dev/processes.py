@@ -6,7 +6,9 @@ this process ends, also by SIGKILL.
 
 from __future__ import annotations
 
+import os
 import select
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -27,6 +29,8 @@ GRACE_SECONDS: Final = 6.0
 _GUARD_SLACK_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
 _TAIL_BYTES: Final = 8192
+_PREVIOUS: Final = ".previous.log"
+LARGEST_LOG_BYTES: Final = 64 * 2**20
 
 
 class RunningProcess(Protocol):
@@ -126,9 +130,19 @@ def stop_all(
     return [process.name for process in waiting]
 
 
+def trim_logs(logs: Path, *, largest: int = LARGEST_LOG_BYTES) -> None:
+    """Empties each log in the folder that has grown larger, and keeps what was in it as the one
+    before. Its process goes on writing at its end, wherever that is.
+    """
+    for log in logs.glob("*.log"):
+        if not log.name.endswith(_PREVIOUS) and log.stat().st_size > largest:
+            shutil.copyfile(log, log.with_suffix(_PREVIOUS))
+            os.truncate(log, 0)
+
+
 def _keep_previous(log: Path) -> None:
     with suppress(FileNotFoundError):
-        log.replace(log.with_suffix(".previous.log"))
+        log.replace(log.with_suffix(_PREVIOUS))
 
 
 def _describe(report: GuardReport | StartFailure | GuardLost) -> str:

@@ -72,10 +72,13 @@ class Ending:
     def _cancel_runs(self) -> None:
         self._say("cancelling", "the runs that are still under way")
         process = self.cancel()
-        while process.ended() is None:
+        while (ending := process.ended()) is None:
             if self.hurried() > 1:
                 process.kill()
             self.pause(_POLL_SECONDS)
+        if ending != "exit code 0":
+            self._say("error", f"not all runs are cancelled ({ending}); see {process.log}")
+            return
         for line in process.tail().splitlines():
             self._say("cancelling", line)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from orchestration.cli.dev import services
-from orchestration.cli.dev.background import Background, watch_runs, watch_workspace
+from orchestration.cli.dev.background import Background, watch_logs, watch_runs, watch_workspace
 from orchestration.cli.dev.plan import dagster_parts, prepare
 from orchestration.cli.dev.processes import Process
 from orchestration.cli.dev.reloader import describe_reload, load_failure, problem_events
@@ -92,16 +92,18 @@ class _Up:
         self._welcome()
         self._background.start(lambda stop: watch_workspace(self._reloader, plan.snapshot, stop))
         self._background.start(lambda stop: watch_runs(plan.ui, plan.url, stop))
+        self._background.start(lambda stop: watch_logs(plan.home.logs, stop))
         while True:
             self._step()
 
     def end(self) -> None:
-        """Ends everything in order."""
+        """Ends everything in order. Without a daemon, no run has been started."""
         workspace = self._reloader.workspace
         before = self._requests.number
+        has_runs = self._supervisor.has_started("daemon")
         root, last = workspace.root, cancel_timeout(workspace)
         left = Ending(
-            runs=self._plan.ui.runs_under_way,
+            runs=self._plan.ui.runs_under_way if has_runs else tuple,
             cancel=lambda: self._spawn(services.cancel_runs(root=root, patience=last)),
             patience=self._patience or workspace.settings.graceful_shutdown_timeout,
             hurried=lambda: self._requests.number - before,

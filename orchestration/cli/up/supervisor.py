@@ -61,6 +61,11 @@ class Supervisor:
         """Whether every part has a process."""
         return all(place.process for place in self._places.values())
 
+    def has_started(self, name: str) -> bool:
+        """Whether the part of that name has ever had a process."""
+        place = self._places[name]
+        return place.process is not None or bool(place.deaths)
+
     def step(self) -> None:
         """Looks once at each part: notices what has ended, starts what is due and may start.
 

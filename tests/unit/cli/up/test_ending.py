@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +24,16 @@ class FakeSupervisor:
 class FakeCancellation:
     """The process that cancels runs; it takes five looks, or ends when it is killed."""
 
-    def __init__(self, deeds):
+    log = Path("/srv/logs/cancel.log")
+
+    def __init__(self, deeds, ending):
         self._deeds = deeds
+        self._ending = ending
         self._looks = 5
 
     def ended(self):
         self._looks -= 1
-        return "exit code 0" if self._looks < 0 else None
+        return self._ending if self._looks < 0 else None
 
     def kill(self):
         self._deeds.append("kill")
@@ -42,12 +46,13 @@ class FakeCancellation:
 class Bench:
     """An end whose runs end at the given times, and whose operator is `hurried` at others."""
 
-    def __init__(self, endings, *, hurried=()):
+    def __init__(self, endings, *, hurried=(), cancellation="exit code 0"):
         self.now = 0.0
         self.deeds = []
         self.told = []
         self._endings = endings
         self._hurried = hurried
+        self._cancellation = cancellation
         self.ending = Ending(
             runs=self._runs,
             cancel=self._cancel,
@@ -68,7 +73,7 @@ class Bench:
 
     def _cancel(self):
         self.deeds.append("cancel")
-        return FakeCancellation(self.deeds)
+        return FakeCancellation(self.deeds, self._cancellation)
 
     def _pause(self, seconds):
         self.now = round(self.now + seconds, 3)
@@ -112,6 +117,16 @@ def test_runs_that_go_on_are_cancelled_after_the_patience():
         "the runs that are still under way",
         "acme/orders has ended",
         "globex/orders has ended",
+    ]
+
+
+def test_a_cancellation_that_fails_is_an_error_with_its_log():
+    bench = Bench(dict.fromkeys(BUSY, 1000), cancellation="exit code 1")
+
+    bench.carry_out()
+
+    assert texts(bench, "error") == [
+        "not all runs are cancelled (exit code 1); see /srv/logs/cancel.log"
     ]
 
 

@@ -180,3 +180,13 @@ def test_one_part_can_be_stopped_for_good_before_the_rest(bench):
 
     assert (left, rest, bench.starts("daemon")) == ([], [], 1)
     assert all(process.deeds == ["stop"] for process in bench.started)
+
+
+def test_what_has_started_once_counts_as_started_though_it_has_died(bench):
+    bench.blocked = {"daemon"}
+    bench.step()
+    bench.process("webserver").ending = "exit code 1"
+    bench.step()
+
+    started = [bench.supervisor.has_started(name) for name in ("webserver", "daemon")]
+    assert started == [True, False]
