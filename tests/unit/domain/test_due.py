@@ -240,6 +240,7 @@ def test_of_missed_slots_the_newest_runs():
     week_ago = slots(NOON - timedelta(days=7))
 
     assert decide(schedule(EVERY_90_S), look(week_ago)).runs == run(NOON)
+    assert decide(schedule(HOURLY), look(week_ago)).runs == run(NOON)
 
 
 def test_an_interval_shorter_than_the_time_between_looks_keeps_its_grid():
