@@ -1,5 +1,6 @@
-# One image for every role: the web server, the daemon, a code server, or one job.
+# One image for every role: everything as a service, or one job.
 #   docker build -t orchestration .
+#   docker run --rm -p 127.0.0.1:3000:3000 orchestration
 #   docker run --rm orchestration run acme/airports
 # BASE_IMAGE needs python3 (3.11 to 3.14), in the build stage with venv and pip, and nothing else.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
@@ -38,8 +39,10 @@ ENV PATH=/opt/orchestration/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1
 USER 10001
+EXPOSE 3000
 ENTRYPOINT ["orchestrate"]
-CMD ["--help"]
+# The address is that of the container: who reaches it is decided where its port is published.
+CMD ["up", "--host", "0.0.0.0", "--allow-remote"]
 
 # The same with the example workspace.
 FROM runtime

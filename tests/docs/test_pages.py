@@ -30,9 +30,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-STARTS_UI = ("make dev", "orchestrate dev")
+STARTS_UI = ("make dev", "orchestrate dev", "orchestrate up")
 # These would run this test again, or for minutes: make says what they would do.
 RECURSIVE = {f"make {target}": f"make -n {target}" for target in ("test", "check", "bench")}
+_PUBLISHED = "-p 127.0.0.1:3000:"
 STAND_IN = Path(__file__).parent / "programs"
 _VARYING = {
     r"\b\d+(\.\d+)? ?s\b": "<duration>",
@@ -115,7 +116,7 @@ class Reader:
         )
         if command.expected and text == command.text:
             assert_output(self._on_port(command.expected), done.stdout, command.text)
-        if "-p 3000:" in text:
+        if _PUBLISHED in text:
             self.wait_for_ui(self.folder / ".docker" / "log")
         return 0 if command.text == "echo $?" else done.returncode
 
@@ -136,7 +137,7 @@ class Reader:
 
     def _on_port(self, text: str) -> str:
         return text.replace("localhost:3000", f"localhost:{self.port}").replace(
-            "-p 3000:", f"-p {self.port}:"
+            _PUBLISHED, f"-p 127.0.0.1:{self.port}:"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.doctor.finding import Finding, fail, fine, warn
@@ -90,6 +90,9 @@ def check_limits(seen: Observed, live: Live) -> Iterator[Finding]:
 
 def check_daemons(seen: Observed, live: Live) -> Iterator[Finding]:
     """Every part of the daemon has given a sign of life, and reports no error."""
+    if seen.instance and seen.now - datetime.fromisoformat(seen.instance.started) < SILENCE:
+        yield fine(f"{count(len(live.daemons), 'daemon')} started a moment ago")
+        return
     cure = f"see {seen.home.logs}/daemon.log"
     for daemon in live.daemons:
         if daemon.heartbeat is None:

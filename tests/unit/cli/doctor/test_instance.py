@@ -99,6 +99,15 @@ def test_a_daemon_without_a_sign_of_life_is_an_error(bench, daemon, finding):
     assert list(instance.check_daemons(bench.observe(), live)) == [finding]
 
 
+def test_daemons_that_were_started_a_moment_ago_have_time_for_their_first_sign(bench):
+    started = (bench.now - timedelta(seconds=30)).isoformat()
+    seen = bench.observe()
+    seen = replace(seen, instance=replace(seen.instance, started=started))
+    live = bench.live(daemons=(Daemon(name="SCHEDULER", heartbeat=None),))
+
+    assert list(instance.check_daemons(seen, live)) == [fine("1 daemon started a moment ago")]
+
+
 def test_definitions_that_are_not_loaded_are_an_error(bench):
     live = bench.live(location_error="ImportError: no module `x`")
 
