@@ -122,7 +122,7 @@ def test_the_examples_work(workspace, example):
 
 def test_these_are_all_examples_but_those_that_start_or_need_the_ui():
     """Those of `orchestrate schedule` need the schedules of the example workspace."""
-    others = ("orchestrate schedule ", "orchestrate dev", "orchestrate up", "orchestrate reload")
+    others = tuple(f"orchestrate {name}" for name in ("schedule ", "dev", "up", "reload", "doctor"))
     shown = {line for line in render_reference().splitlines() if line.startswith("orchestrate ")}
     elsewhere = {line for line in shown if line.startswith(others)}
     usages = {line for line in shown if "OPTIONS" in line}

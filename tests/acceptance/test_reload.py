@@ -5,8 +5,15 @@ def test_a_reload_that_does_not_happen_names_the_log_where_it_really_is(workspac
     workspace.edit("runner.yaml", "runner:\n", "runner:\n  state_directory: kept/here\n")
     state = workspace.folder / "kept/here"
     socket = str(workspace.folder / "nobody.sock")
-    with claim(state):
-        write_record(state, Instance(pid=1, url="http://localhost:3000", socket=socket))
+    instance = Instance(
+        command="dev",
+        pid=1,
+        url="http://localhost:3000",
+        socket=socket,
+        started="2026-01-31T12:00:00+00:00",
+    )
+    with claim(state, "dev"):
+        write_record(state, instance)
 
         done = workspace.run("reload")
 
