@@ -11,7 +11,7 @@ import pytest
 from orchestration.cli.group import LazyGroup, cli
 
 ROOT = Path(__file__).parents[2]
-SERVERS = ("dev", "up", "reload")  # started, edited under and reloaded in test_dev.py
+SERVERS = ("dev", "up", "reload", "doctor")  # they are, or need, a service: see their own tests
 
 
 def examples(group=cli):

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 import urllib.request
+from collections import defaultdict
 from contextlib import closing, suppress
 
 import psutil
@@ -16,28 +17,34 @@ import pytest
 pytestmark = pytest.mark.xdist_group("system")
 
 TENANTS = ("acme", "globex", "initech")
-SCHEDULES = """\
+RUNNER = """\
 runner:
-  tenants: {acme: {}, globex: {}, initech: {}}
+  tenants: {acme: {concurrency: 4}, globex: {}, initech: {}}
   orchestrator:
     schedules:
       - {name: acme_tick, config: jobs/acme/orders.yaml, cron: "* * * * *"}
       - {name: globex_tick, config: jobs/globex/orders.yaml, cron: "* * * * *"}
       - {name: initech_tick, config: jobs/initech/orders.yaml, cron: "* * * * *"}
 """
-LAUNCH = """
-mutation($selector: JobOrPipelineSelector!) {
-  launchRun(executionParams: {selector: $selector, runConfigData: {}}) {
-    ... on LaunchRunSuccess { run { runId } } }
-}"""
+LONG_ONES = """\
+      - {name: acme_long, config: jobs/acme/long.yaml, once: 1}
+      - {name: globex_long, config: jobs/globex/long.yaml, once: 1}
+      - {name: initech_long, config: jobs/initech/long.yaml, once: 1}
+      - {name: acme_stubborn, config: jobs/acme/stubborn.yaml, once: 1}
+"""
+TERMINATE = """mutation { terminateRun(runId: "x") { __typename } }"""
+STATUSES = """
+SELECT tenant.value, name.value, status FROM runs
+JOIN run_tags tenant ON tenant.run_id = runs.run_id AND tenant.key = 'tenant'
+JOIN run_tags name ON name.run_id = runs.run_id AND name.key = 'job_name'"""
 PROGRAMS = {
     "webserver": "dagster_webserver",
     "code-server": "dagster code-server start",
     "run-server": "orchestration.defs.run_server",
     "daemon": "dagster._daemon",
 }
-QUICK = "touch said/{0}.begun; sleep 4; touch said/{0}.ended"
-STUBBORN = 'trap "" TERM INT; sleep 600 & touch said/{0}.begun; while :; do wait; done'
+LONG = "touch said/{0}.begun; until test -e said/go; do sleep 0.1; done; touch said/{0}.ended"
+STUBBORN = 'trap "" TERM INT; sleep 600 & touch said/stubborn.begun; while :; do wait; done'
 
 
 class Up:
@@ -71,26 +78,23 @@ class Up:
         except OSError:
             return False
 
-    def launch(self, *asset_key):
-        selector = {
-            "repositoryLocationName": "orchestration",
-            "repositoryName": "__repository__",
-            "jobName": "__ASSET_JOB",
-            "assetSelection": [{"path": asset_key}],
-        }
-        body = json.dumps({"query": LAUNCH, "variables": {"selector": selector}}).encode()
+    def is_read_only(self):
+        body = json.dumps({"query": TERMINATE}).encode()
         request = urllib.request.Request(
             f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)["data"]["launchRun"]["run"]["runId"]
+            return json.load(answer)["data"]["terminateRun"]["__typename"] == "UnauthorizedError"
 
 
 def statuses(workspace):
-    """Of all runs, by their ids, from the database itself."""
+    """The statuses of all runs, by their jobs, from the database itself."""
     database = workspace.folder / ".orchestrate/dagster/history/runs.db"
+    found = defaultdict(set)
     with closing(sqlite3.connect(database)) as connection:
-        return dict(connection.execute("SELECT run_id, status FROM runs").fetchall())
+        for tenant, name, status in connection.execute(STATUSES):
+            found[f"{tenant}/{name}"].add(status)
+    return found
 
 
 @pytest.fixture
@@ -114,15 +118,12 @@ def left(workspace, marked):
 def test_what_is_killed_is_started_again_and_a_stop_waits_for_runs_and_then_cancels_them(
     workspace, begin, left, marked, eventually
 ):
-    workspace.write("runner.yaml", SCHEDULES)
+    workspace.write("runner.yaml", RUNNER)
     for tenant in TENANTS:
-        workspace.write_job(tenant, QUICK.format(tenant), name="quick")
         workspace.write_job(tenant, f"echo $ORCHESTRATE_TENANT >> said/ticks.{tenant}")
-    workspace.write_job(
-        "acme", STUBBORN.format("stubborn"), name="stubborn", more="grace_period: 1s\n"
-    )
-    workspace.edit("runner.yaml", "{acme: {}", "{acme: {concurrency: 4}")
-    up = begin("--graceful-shutdown-timeout", "15s")
+        workspace.write_job(tenant, LONG.format(tenant), name="long")
+    workspace.write_job("acme", STUBBORN, name="stubborn", more="grace_period: 1s\n")
+    up = begin("--graceful-shutdown-timeout", "15s", "--read-only")
     said = workspace.folder / "said"
 
     for name in PROGRAMS:
@@ -131,25 +132,28 @@ def test_what_is_killed_is_started_again_and_a_stop_waits_for_runs_and_then_canc
         eventually(lambda n=name, v=victim: (new := up.find(n)) and new.pid != v.pid, what=name)
     assert up.lines("ended")[0].startswith("webserver (killed by signal 9); it starts again in 1s;")
     eventually(up.answers)
+    assert up.is_read_only()
     killed = time.time()
     for tenant in TENANTS:
         ticks = said / f"ticks.{tenant}"
         eventually(lambda f=ticks: f.exists() and f.stat().st_mtime > killed, seconds=150)
         assert set(ticks.read_text().split()) == {tenant}
 
-    runs = {tenant: up.launch(tenant, "quick") for tenant in TENANTS}
-    stubborn = up.launch("acme", "stubborn")
+    workspace.write("runner.yaml", RUNNER + LONG_ONES)
     for name in (*TENANTS, "stubborn"):
         eventually((said / f"{name}.begun").exists, what=name)
     up.process.send_signal(signal.SIGTERM)
+    eventually(lambda: up.lines("waiting"))
+    (said / "go").touch()
 
     assert up.process.wait(timeout=60) == 0
     assert left() == []
     assert marked("ORCHESTRATE_JOB", "acme/stubborn") == []
     found = statuses(workspace)
-    assert {found[run] for run in runs.values()} == {"SUCCESS"}
-    assert found[stubborn] == "CANCELED"
-    assert set(found.values()) <= {"SUCCESS", "CANCELED", "QUEUED"}
+    assert {tenant: found[f"{tenant}/long"] for tenant in TENANTS} == {
+        tenant: {"SUCCESS"} for tenant in TENANTS
+    }
+    assert found["acme/stubborn"] == {"CANCELED"}
     assert all((said / f"{tenant}.ended").exists() for tenant in TENANTS)
     assert up.lines("stopping") == ["the schedules", "everything else"]
     assert up.lines("cancelling") == [

@@ -15,6 +15,7 @@ from orchestration.cli.dev.home import Instance, claim, find_home, has_tables, w
 from orchestration.cli.dev.home import write_record as write_instance
 from orchestration.cli.dev.reloader import Reloader
 from orchestration.cli.dev.ui import Ui
+from orchestration.cli.errors import DatabaseError
 from orchestration.defs.code_server import CodeServer, CodeServerUnreachableError
 from orchestration.defs.index import INDEX_NAME
 
@@ -156,17 +157,25 @@ def dagster_parts(plan: Plan) -> tuple[Part, ...]:
         ),
         Part(
             service=services.code_server(root=root, socket=home.socket),
-            may_start=lambda: has_tables(home, settings, os.environ),
+            may_start=lambda: _is_prepared(plan),
             is_defunct=lambda: is_defunct(plan.server),
         ),
         Part(
             service=services.run_server(
                 root=root, socket=home.run_server, index_file=settings.state_directory / INDEX_NAME
             ),
-            may_start=lambda: has_tables(home, settings, os.environ),
+            may_start=lambda: _is_prepared(plan),
         ),
         Part(service=services.daemon(**paths), may_start=lambda: answers(plan.server)),
     )
+
+
+def _is_prepared(plan: Plan) -> bool:
+    """Whether the tables are there; not now, if the database does not answer for a while."""
+    try:
+        return has_tables(plan.home, plan.workspace.settings, os.environ)
+    except DatabaseError:
+        return False
 
 
 def answers(server: CodeServer) -> bool:

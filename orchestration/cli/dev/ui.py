@@ -93,7 +93,8 @@ class Ui:
         body = json.dumps({"query": query, "variables": variables})
         reply = self._request("POST", "/graphql", body)
         if not reply.get("data"):
-            raise UiUnreachableError(str(reply))
+            errors = reply.get("errors") or [{"message": "it has no data"}]
+            raise UiUnreachableError(errors[0]["message"])
         return reply["data"]
 
     def _request(self, method: str, path: str, body: str | None) -> Mapping[str, Any]:
