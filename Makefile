@@ -29,7 +29,7 @@ dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://
 	@$(BIN)/orchestrate dev $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## The quick part of check: style and layers
 	$(BIN)/ruff check .

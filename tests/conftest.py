@@ -89,6 +89,13 @@ class PostgresServer:
         self._ask(f"CREATE DATABASE {name}").check_returncode()
         return f"postgresql://postgres@/{name}?host={self._folder}"
 
+    def dump(self, url: str) -> bytes:
+        """Everything that is in the database, as text."""
+        dump = [self._programs / "pg_dump", "--inserts", url]
+        return subprocess.run(
+            dump, stdin=subprocess.DEVNULL, capture_output=True, check=True
+        ).stdout
+
     @property
     def _data(self) -> Path:
         return self._folder / "data"
