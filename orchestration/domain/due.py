@@ -242,7 +242,7 @@ def _countable_failures(trigger: AfterCompletionTrigger | ContinuousTrigger) -> 
 
 def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
     """While it may not run it waits; a generation is not lost by that."""
-    launched = _cursor("once", generation)
+    launched = once_cursor(generation)
     if look.cursor == launched:
         reason = f"generation `{generation}` has been launched; a new one runs it again"
         return Decision(reason=reason, cursor=launched)
@@ -270,6 +270,11 @@ def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decis
     if busy := _overlap(schedule, look.history):
         return Decision(reason=busy, cursor=look.cursor)
     return Decision(runs=(DueRun(key=f"{schedule.name} {name} {newest}"),), cursor=here)
+
+
+def once_cursor(generation: str) -> str:
+    """The cursor of a `once` schedule that has launched this generation."""
+    return _cursor("once", generation)
 
 
 def _cursor(topic: str, value: datetime | int | str) -> str:

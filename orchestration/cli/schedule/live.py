@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 _SWITCHES: Final = """{ repositoriesOrError { ... on RepositoryConnection { nodes {
   schedules { name canReset scheduleState { status } }
-  sensors { name canReset sensorState { status } } } } } }"""
+  sensors { name canReset sensorState { status typeSpecificData {
+    ... on SensorData { lastCursor } } } } } } } }"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
     """The switch of one schedule in Dagster. `by_hand` says that somebody has moved it; otherwise
-    it stands as the files had it when they were last loaded.
+    it stands as the files had it when they were last loaded. `cursor` is how far a sensor has got.
     """
 
     is_on: bool
     by_hand: bool
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,17 @@ def parse_switches(data: Mapping[str, Any]) -> dict[str, Switch]:
     """The switches of all entries, be they schedules or sensors, in the answer to the query."""
     return {
         schedule_name(found["name"], sensor=kind == "sensors"): Switch(
-            is_on=found[state]["status"] == "RUNNING", by_hand=bool(found["canReset"])
+            is_on=found[state]["status"] == "RUNNING",
+            by_hand=bool(found["canReset"]),
+            cursor=_cursor(found[state]),
         )
         for node in data["repositoriesOrError"].get("nodes", [])
         for kind, state in (("schedules", "scheduleState"), ("sensors", "sensorState"))
         for found in node[kind]
     }
+
+
+def _cursor(state: Mapping[str, Any]) -> str | None:
+    """Schedules have none, nor has a sensor that was never looked at."""
+    details: Mapping[str, str | None] = state.get("typeSpecificData") or {}
+    return details.get("lastCursor")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from orchestration.cli.schedule.entries import find_job_of
-from orchestration.domain.schedule import CronTrigger, IntervalTrigger
+from orchestration.domain.due import once_cursor
+from orchestration.domain.schedule import CronTrigger, IntervalTrigger, OnceTrigger
 from orchestration.domain.ticks import is_timed, next_ticks
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Status(StrEnum):
     BROKEN = "broken"
     DISABLED = "disabled"
     ENDED = "ended"
+    DONE = "done"
     PAUSED = "paused"
     NOT_LOADED = "not loaded"
     UNKNOWN = "unknown"
@@ -41,7 +43,7 @@ class Status(StrEnum):
     ACTIVE = "active"
 
 
-FINAL: Final = frozenset({Status.BROKEN, Status.DISABLED, Status.ENDED, Status.PAUSED})
+FINAL: Final = frozenset({Status.BROKEN, Status.DISABLED, Status.ENDED, Status.DONE, Status.PAUSED})
 """With one of these nothing fires until somebody changes something about the schedule itself."""
 _PRECEDENCE: Final = tuple(Status)
 
@@ -253,6 +255,11 @@ class Survey:
         elif not switch.is_on and schedule.enabled:
             text = "disabled when the files were last loaded; `orchestrate reload` loads them"
             yield Reason(status=Status.NOT_LOADED, text=text)
+        elif isinstance(schedule.trigger, OnceTrigger) and _is_done(schedule.trigger, switch):
+            text = (
+                f"generation {schedule.trigger.generation} has been launched; a new one runs again"
+            )
+            yield Reason(status=Status.DONE, text=text)
 
     def _switch(self, name: str) -> Switch | None:
         return (self._live.switches or {}).get(name) if self._live else None
@@ -260,6 +267,10 @@ class Survey:
     def _is_running(self, name: str) -> bool:
         switch = self._switch(name)
         return switch is not None and switch.is_on
+
+
+def _is_done(trigger: OnceTrigger, switch: Switch) -> bool:
+    return switch.cursor == once_cursor(trigger.generation)
 
 
 def _show(schedule: Schedule, instant: datetime) -> str:

@@ -18,7 +18,10 @@ def test_schedules_and_sensors_have_switches_by_the_names_of_their_entries():
                         {
                             "name": "initech__sensor",
                             "canReset": False,
-                            "sensorState": {"status": "STOPPED"},
+                            "sensorState": {
+                                "status": "STOPPED",
+                                "typeSpecificData": {"lastCursor": "once 2026-06"},
+                            },
                         }
                     ],
                 }
@@ -29,7 +32,7 @@ def test_schedules_and_sensors_have_switches_by_the_names_of_their_entries():
     assert parse_switches(data) == {
         "acme": Switch(is_on=True, by_hand=False),
         "globex": Switch(is_on=False, by_hand=True),
-        "initech": Switch(is_on=False, by_hand=False),
+        "initech": Switch(is_on=False, by_hand=False, cursor="once 2026-06"),
     }
 
 

@@ -145,6 +145,19 @@ def test_what_somebody_switched_off_in_the_ui_is_paused():
     assert (globex.enabled, globex.next, globex.is_active) == (True, (), False)
 
 
+def test_a_generation_that_has_been_launched_is_done():
+    text = TEXT.replace("interval_seconds: 3600", "once: 2026-06")
+    for cursor, status in (("once 2026-05", Status.ACTIVE), ("once 2026-06", Status.DONE)):
+        switch = Switch(is_on=True, by_hand=False, cursor=cursor)
+
+        _, globex, _ = look(text, live=up(globex_orders=switch))
+
+        assert (globex.status, globex.is_active) == (status, status is Status.ACTIVE)
+    assert [reason.text for reason in globex.reasons] == [
+        "generation 2026-06 has been launched; a new one runs again"
+    ]
+
+
 def test_what_runs_may_be_older_than_the_file():
     _, globex, initech = look(
         live=Live(
