@@ -171,7 +171,7 @@ def test_a_dev_service_that_ends_is_told_and_the_rest_goes_on(workspace, start, 
         "the dev service `rest` ended (it could not be started (No such file or directory));"
         " jobs that need it will fail\n"
     ) in log.read_text()
-    assert "processes  webserver, code-server, daemon\n" in log.read_text()
+    assert "processes  webserver, code-server, run-server, daemon\n" in log.read_text()
     process.terminate()
     assert process.wait(timeout=30) == 0
     assert left() == []
