@@ -24,19 +24,19 @@ class RemoteHostError(OrchestrationError):
 
 
 class NoInstanceError(OrchestrationError):
-    """No `orchestrate dev` runs for this workspace."""
+    """Neither `orchestrate up` nor `dev` runs for this workspace."""
 
     code = "ORC623"
 
 
 class InstanceRunningError(OrchestrationError):
-    """An `orchestrate dev` runs for this workspace already."""
+    """An `orchestrate up` or `dev` runs for this workspace already."""
 
     code = "ORC624"
 
 
 class ServiceDiedError(OrchestrationError):
-    """A process of `orchestrate dev` ended by itself, or did not become ready."""
+    """A process of `dev` ended by itself or did not become ready, or one of `up` ended too often."""
 
     code = "ORC625"
 

@@ -1,1 +1,4 @@
-"""`orchestrate dev`: UI, scheduler and code server on one screen, over files that are watched."""
+"""`orchestrate dev`: UI, scheduler and code server on one screen, over files that are watched.
+
+What starts and watches them here serves `orchestrate up` as well.
+"""
