@@ -56,10 +56,10 @@ run_monitoring:
   poll_interval_seconds: 10
   free_slots_after_run_end_seconds: 60
 
-# Failing jobs are repeated by their own retry_config; this is for workers that crashed.
+# A run whose worker crashed is repeated once; failing jobs are, by their own retry_config.
 run_retries:
   enabled: true
-  max_retries: 0
+  max_retries: 1
   retry_on_asset_or_op_failure: false
 
 # No asset has a freshness policy, and the daemon would write an event for each all the same.

@@ -18,6 +18,8 @@ from dagster._core.launcher import CheckRunHealthResult, RunLauncher, WorkerStat
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, serialize_value
 
+from orchestration.defs.lost_runs import end_lost_run, is_done
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -85,7 +87,7 @@ class ForkingRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             return False
         self._instance.report_run_canceling(run)
         answer = self._ask_patiently("stop", run_id)
-        if answer["state"] != "running":
+        if answer["state"] not in ("running", "stopping"):
             self._instance.report_run_canceled(run, f"It had no process: {answer['detail']}.")
         return True
 
@@ -98,14 +100,23 @@ class ForkingRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         """Whether the worker of a run that has started, and not ended, lives.
 
         A server that does not answer is being restarted; what it has started is known again, or
-        known to be gone, at the next look.
+        known to be gone, at the next look. A run that is gone, but had done all of its work, is
+        ended here; Dagster would call it failed.
         """
         try:
             answer = self._ask("look", run.run_id)
         except OSError as error:
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"no answer: {error}")
-        states = {"running": WorkerStatus.RUNNING, "ended": WorkerStatus.FAILED}
-        status = states.get(answer["state"], WorkerStatus.NOT_FOUND)
+        match answer["state"]:
+            case "running" | "stopping":
+                status = WorkerStatus.RUNNING
+            case _ if is_done(self._instance, run):
+                end_lost_run(self._instance, run, answer["detail"])
+                status = WorkerStatus.SUCCESS
+            case "ended":
+                status = WorkerStatus.FAILED
+            case _:
+                status = WorkerStatus.NOT_FOUND
         return CheckRunHealthResult(status, answer["detail"])
 
     def _ask_patiently(self, do: str, run_id: str, order: str = "") -> dict[str, str]:

@@ -25,6 +25,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 
+from orchestration.runner.lease import hold, is_held
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
@@ -35,6 +37,7 @@ _PR_SET_NAME: Final = 15
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REMEMBERED: Final = 10_000
 _REQUEST_SECONDS: Final = 5.0
+_LINGER_SECONDS: Final = 0.1
 _LARGEST_REQUEST: Final = 1 << 20
 
 
@@ -46,13 +49,21 @@ class RunServer:
     """The workers by the ids of their runs, and how the latest ones ended.
 
     `work` is what a worker does with the order that came with its run; it returns the exit code.
-    `bury` is called in a process of its own with the order and the cause when a worker was killed.
+    `bury` is called in a process of its own with the order and the cause when a worker was killed,
+    and nothing of what it had started is left.
+
+    In the folder `leases` each worker holds a lease, by the id of its run. It tells what is left of
+    a worker that was killed, also of one that an earlier server has started.
     """
 
-    def __init__(self, *, work: Callable[[str], int], bury: Callable[[str, str], object]) -> None:
+    def __init__(
+        self, *, work: Callable[[str], int], bury: Callable[[str, str], object], leases: Path
+    ) -> None:
         self._work = work
         self._bury = bury
+        self._leases = leases
         self._runs: dict[int, tuple[str, str]] = {}
+        self._lingering: dict[str, tuple[str, int, int]] = {}
         self._burials: set[int] = set()
         self._endings: OrderedDict[str, str] = OrderedDict()
         self._stopping = False
@@ -60,27 +71,38 @@ class RunServer:
 
     def serve(self, path: Path) -> None:
         """Listen at `path` until a signal says stop and the last worker has ended."""
+        self._leases.mkdir(parents=True, exist_ok=True)
+        for lease in self._leases.iterdir():
+            self._drop(lease.name)
         listener = _listen(path)
         with listener, _Signals() as signals, selectors.DefaultSelector() as selector:
             self._open = [listener, signals, selector]
             selector.register(listener, selectors.EVENT_READ)
             selector.register(signals.reader, selectors.EVENT_READ)
-            while self._runs or self._burials or not self._stopping:
-                ready = {key.fileobj for key, _ in selector.select()}
+            while self._runs or self._lingering or self._burials or not self._stopping:
+                timeout = _LINGER_SECONDS if self._lingering else None
+                ready = {key.fileobj for key, _ in selector.select(timeout)}
                 if signals.reader in ready and signals.take() and not self._stopping:
                     self._stopping = True
                     self._signal_all()
                 self._reap()
+                self._note_ends()
                 if listener in ready:
                     self._accept(listener)
 
     def answer(self, request: Mapping[str, str]) -> dict[str, str]:
-        """What a request gets: `{"state": "running" | "ended" | "unknown", "detail": ...}`.
+        """What a request gets: `{"state": ..., "detail": ...}`, where the state is `running`, `ended`,
+        `unknown`, or `stopping`: the worker has gone, and what it had started has not yet.
 
         `start` starts the worker of a run, once, and `stop` sends it SIGTERM; `look` does nothing.
         """
         run_id = request["run_id"]
         pid = self._pid(run_id)
+        if pid is None and is_held(self._leases / run_id):
+            return {
+                "state": "stopping",
+                "detail": "its process was killed, and is being cleared up",
+            }
         match request["do"]:
             case "start" if pid is None:
                 if self._stopping:
@@ -112,7 +134,11 @@ class RunServer:
             connection.sendall(json.dumps(answer).encode())
 
     def _start(self, run_id: str, order: str) -> int:
-        pid = self._fork(f"run {run_id[:8]}", lambda: self._work(order))
+        def act() -> int:
+            hold(self._leases / run_id)
+            return self._work(order)
+
+        pid = self._fork(f"run {run_id[:8]}", act)
         self._runs[pid] = (run_id, order)
         return pid
 
@@ -139,18 +165,31 @@ class RunServer:
             if pid == 0:
                 return
             if pid in self._runs:
-                self._note_end(pid, os.waitstatus_to_exitcode(status))
+                run_id, order = self._runs.pop(pid)
+                self._lingering[run_id] = (order, pid, os.waitstatus_to_exitcode(status))
             self._burials.discard(pid)
 
-    def _note_end(self, pid: int, code: int) -> None:
-        run_id, order = self._runs.pop(pid)
-        ending = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-        self._endings[run_id] = ending
-        if len(self._endings) > _REMEMBERED:
-            self._endings.popitem(last=False)
-        if code < 0:
-            cause = f"its process {pid} was {ending}"
-            self._burials.add(self._fork("bury", lambda: self._bury(order, cause)))
+    def _note_ends(self) -> None:
+        """Of the workers that have ended with all that they had started."""
+        for run_id in [run_id for run_id in self._lingering if self._drop(run_id)]:
+            order, pid, code = self._lingering.pop(run_id)
+            ending = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+            self._endings[run_id] = ending
+            if len(self._endings) > _REMEMBERED:
+                self._endings.popitem(last=False)
+            if code < 0:
+                self._start_burial(order, f"its process {pid} was {ending}")
+
+    def _start_burial(self, order: str, cause: str) -> None:
+        self._burials.add(self._fork("bury", lambda: self._bury(order, cause)))
+
+    def _drop(self, run_id: str) -> bool:
+        """Whether nobody holds the lease of the run; it is removed then."""
+        lease = self._leases / run_id
+        if is_held(lease):
+            return False
+        lease.unlink(missing_ok=True)
+        return True
 
     def _signal_all(self) -> None:
         for pid in self._runs:
@@ -269,7 +308,8 @@ def main() -> None:
     preload()
     from orchestration.defs import run_worker
 
-    RunServer(work=run_worker.work, bury=run_worker.bury).serve(options.socket)
+    leases = Path(options.index).with_name("leases")
+    RunServer(work=run_worker.work, bury=run_worker.bury, leases=leases).serve(options.socket)
 
 
 if __name__ == "__main__":

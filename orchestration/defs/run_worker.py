@@ -10,6 +10,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
 from orchestration.defs.embedded_storage import EventLogStorage
+from orchestration.defs.lost_runs import end_lost_run
 
 
 def preload() -> None:
@@ -52,9 +53,5 @@ def bury(order: str, cause: str) -> None:
         raise ValueError("the order does not say which instance the run is of")
     with dg.DagsterInstance.from_ref(args.instance_ref) as instance:
         run = instance.get_run_by_id(args.run_id)
-        if run is None or run.is_finished:
-            return
-        if run.status is dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, f"The run was being cancelled, and {cause}.")
-        else:
-            instance.report_run_failed(run, f"The run did not end by itself: {cause}.")
+        if run is not None and not run.is_finished:
+            end_lost_run(instance, run, cause)

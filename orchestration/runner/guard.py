@@ -1,11 +1,12 @@
 """The guard of one attempt: a small process between the runner and the command.
 
-It is started by its path as `python -I -S guard.py CHANNEL`, so it uses the standard library only.
+It is started by its path as `python -I -S guard.py CHANNEL [LEASE ...]`, so it uses the standard library only.
 It exists because a runner that is killed cannot clean up after itself, and because only an
 ancestor that is a *subreaper* keeps hold of processes that called `setsid` or were orphaned on
 purpose. Nothing that the command started outlives the guard.
 
-CHANNEL is the number of a connected socket. The runner sends one order (8 bytes of length, then
+A LEASE is the number of a descriptor to keep open (`lease.py`), CHANNEL that of a connected
+socket. The runner sends one order (8 bytes of length, then
 JSON: the arguments of `Guard`). When it closes its side, or dies, the command is stopped: SIGTERM,
 grace period, SIGKILL; SIGQUIT to the guard skips the rest of the grace period. The guard answers
 in lines of JSON: `{"failed": ...}` if the command could not be started, and when everything has
@@ -328,9 +329,10 @@ def _read(channel: int, size: int) -> bytes:
     return received
 
 
-def main(channel: int) -> None:
-    """Carry out the one order that comes through `channel`."""
-    os.set_inheritable(channel, False)  # noqa: FBT003 - takes no keywords
+def main(channel: int, *leases: int) -> None:
+    """Carry out the one order that comes through `channel`; the leases are held until the end."""
+    for descriptor in (channel, *leases):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
     size = int.from_bytes(_read(channel, 8), "big")
     order = _read(channel, size)
     if size and len(order) == size:  # else the runner was gone before it had said everything
@@ -342,4 +344,4 @@ def main(channel: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

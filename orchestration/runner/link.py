@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from orchestration.runner import lease
+
 if TYPE_CHECKING:
     from orchestration.runner.spec import ProcessSpec
 
@@ -68,12 +70,12 @@ class GuardLink:
         """Start the guard with the streams of the command, as `subprocess` takes them. Until it
         has its order there is nothing to stop: it ends with the link.
         """
-        far = self._far_channel.fileno()
+        inherited = (self._far_channel.fileno(), *lease.descriptors())
         self.guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", _GUARD, str(far)],
+            [sys.executable, "-I", "-S", _GUARD, *map(str, inherited)],
             bufsize=0,
             cwd="/",
-            pass_fds=(far,),
+            pass_fds=inherited,
             start_new_session=True,
             stdin=stdin,
             stdout=stdout,

@@ -264,7 +264,7 @@ def test_cancelling_a_run_ends_its_whole_process_tree(system):
     )
 
 
-def test_a_killed_run_worker_leaves_no_process_and_the_run_fails(system):
+def test_a_killed_run_worker_leaves_no_process_and_the_run_is_repeated_once(system):
     run_id, processes = system.start_stubborn()
     guard = processes[0].parent()
 
@@ -272,3 +272,13 @@ def test_a_killed_run_worker_leaves_no_process_and_the_run_fails(system):
 
     wait_for(lambda: gone([guard, *processes]), seconds=10, what="the end of the process tree")
     wait_for(lambda: system.run(run_id)["status"] == "FAILURE", seconds=60, what="the failed run")
+    again = wait_for(
+        lambda: system.tags(run_id).get("dagster/auto_retry_run_id"), seconds=30, what="its repeat"
+    )
+    wait_for(lambda: system.run(again)["status"] == "STARTED", seconds=60, what="its start")
+    system.ask(TERMINATE, runId=again)
+    wait_for(lambda: system.run(again)["status"] == "CANCELED", seconds=60, what="its end")
+    tags = system.tags(again)
+    assert tags["job_name"] == "stubborn"
+    assert tags["orchestration/traceparent"] == system.tags(run_id)["orchestration/traceparent"]
+    assert "dagster/will_retry" not in tags

@@ -14,8 +14,19 @@ import pytest
 
 PROGRAM = """
 import os, signal, sys, time
+from datetime import timedelta
 from pathlib import Path
 from orchestration.defs.run_server import RunServer
+from orchestration.runner import ProcessSpec, run_attempt
+
+def leave(name):
+    # The command takes a while to stop.
+    script = f"exec 2>/dev/null; trap 'sleep 1; touch {name}.stopped; exit' TERM; touch {name}.begun; while :; do sleep 0.1; done"
+    spec = ProcessSpec(
+        argv=("sh", "-c", script), working_directory=Path("/"), environ={"PATH": os.environ["PATH"]},
+        grace_period=timedelta(seconds=20),
+    )
+    run_attempt(spec, attempt=1, on_output=lambda *_: None, on_event=lambda _: None)
 
 def work(order):
     name, _, what = order.partition(" ")
@@ -25,6 +36,7 @@ def work(order):
         case "raise": raise ValueError("on purpose")
         case "exit": sys.exit(4)
         case "wait": time.sleep(60)
+        case "leave": leave(name)
         case "polite":
             signal.signal(signal.SIGTERM, lambda *_: (Path(name).write_text("asked"), os._exit(0)))
             time.sleep(60)
@@ -34,7 +46,8 @@ def bury(order, cause):
     name, _, _ = order.partition(" ")
     Path(f"{name}.buried").write_text(cause.partition(" was ")[2])
 
-RunServer(work=work, bury=bury).serve(Path(sys.argv[1]))
+path = Path(sys.argv[1])
+RunServer(work=work, bury=bury, leases=path.with_name("leases")).serve(path)
 """
 TENANTS = ("acme", "globex", "initech")
 
@@ -55,7 +68,13 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, str(self.path)], stderr=log
             )
-        wait_for(self.path.exists)
+        wait_for(self._listens)
+
+    def _listens(self):
+        try:
+            return self.send(b"[]\n")
+        except OSError:
+            return False
 
     def ask(self, do, run_id, what=""):
         order = f"{self.folder / run_id} {what}"
@@ -190,6 +209,48 @@ def test_the_workers_of_a_server_that_is_killed_are_asked_to_stop(server):
 
     wait_for(lambda: not any(psutil.pid_exists(pid) and _alive(pid) for pid in pids))
     assert [server.text(tenant) for tenant in TENANTS] == ["asked"] * 3
+
+
+def test_a_killed_worker_has_ended_once_its_command_has_and_is_buried_then(server):
+    server.ask("start", "acme", "leave")
+    wait_for((server.folder / "acme.begun").exists)
+    os.kill(int(server.text("acme").split()[0]), signal.SIGKILL)
+
+    answers = {server.ask("look", "acme")["state"]}
+    while not (server.folder / "acme.stopped").exists():
+        assert not (server.folder / "acme.buried").exists()
+        answers.add(server.ask("look", "acme")["state"])
+
+    assert answers <= {"running", "stopping"}
+    assert "stopping" in answers
+    assert server.ended("acme") == "killed by SIGKILL"
+    assert server.text("acme.buried") == "killed by SIGKILL"
+    assert list((server.folder / "leases").iterdir()) == []
+
+
+def test_a_new_server_knows_what_is_left_of_the_workers_of_one_that_was_killed(server):
+    for tenant in TENANTS:
+        server.ask("start", tenant, "leave")
+    for tenant in TENANTS:
+        wait_for((server.folder / f"{tenant}.begun").exists)
+    server.process.kill()
+    server.process.wait()
+    new = Server(server.folder)
+    try:
+        stopping = {
+            "state": "stopping",
+            "detail": "its process was killed, and is being cleared up",
+        }
+        assert [new.ask("look", tenant) for tenant in TENANTS] == [stopping] * 3
+        assert new.ask("start", "acme", "wait") == stopping
+        for tenant in TENANTS:
+            wait_for(lambda t=tenant: new.ask("look", t)["state"] == "unknown")
+            assert (server.folder / f"{tenant}.stopped").exists()
+        assert new.ask("start", "acme", "")["state"] == "running"
+        assert new.ended("acme") == "exit code 0"
+    finally:
+        new.process.kill()
+        new.process.wait()
 
 
 def _alive(pid):
