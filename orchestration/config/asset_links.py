@@ -38,6 +38,9 @@ class AssetLinks:
 
     def __init__(self, jobs: Iterable[Job | BrokenJob]) -> None:
         self._owners = {job.asset_key: job.id for job in jobs}
+        self._keys: dict[str, list[tuple[str, ...]]] = {}
+        for key in self._owners:
+            self._keys.setdefault(_short(key), []).append(key)
         self._started: dict[str, list[str]] = {}
 
     def add(self, entry: Entry, job_id: str) -> tuple[str, ...] | BadLink:
@@ -45,10 +48,9 @@ class AssetLinks:
         name, asset = show(entry.fields.name), entry.fields.on_asset
         keys = self._find(asset)
         if not keys:
-            known = {_short(key) for key in self._owners}
             return BadLink(
                 rule=workspace_rules.UNKNOWN_ASSET,
-                hint=suggest(asset, known),
+                hint=suggest(asset, self._keys),
                 values={"asset": show(asset)},
             )
         if len(keys) > 1:
@@ -68,22 +70,24 @@ class AssetLinks:
     def _find(self, text: str) -> list[tuple[str, ...]]:
         """The asset of that whole key, else all with that tenant and name."""
         parts = tuple(text.split("/"))
-        if parts in self._owners:
-            return [parts]
-        return [key for key in self._owners if _short(key) == text]
+        return [parts] if parts in self._owners else self._keys.get(text, [])
 
     def _find_way(self, start: str, end: str) -> list[str]:
         """The jobs on the way from one that starts others to `end`, both included."""
-        ways = [[start]]
-        seen = {start}
-        while ways:
-            way = ways.pop()
-            if way[-1] == end:
-                return way
-            following = [job for job in self._started.get(way[-1], ()) if job not in seen]
-            seen.update(following)
-            ways += [[*way, job] for job in following]
-        return []
+        before: dict[str, str | None] = {start: None}
+        open_ends = [start]
+        while open_ends and end not in before:
+            job = open_ends.pop()
+            for following in self._started.get(job, ()):
+                if following not in before:
+                    before[following] = job
+                    open_ends.append(following)
+        way: list[str] = []
+        at = end if end in before else None
+        while at is not None:
+            way.append(at)
+            at = before[at]
+        return way[::-1]
 
 
 def _short(key: tuple[str, ...]) -> str:
