@@ -31,6 +31,12 @@ def settings(tmp_path):
             "the PostgreSQL database in DATABASE_URL cannot be used: it is no valid URL",
             "start the server, or correct the variable; then try again",
         ),
+        (  # the driver takes the end of the password for the beginning of the host
+            {"DATABASE_URL": f"postgresql://me:hu@{'sh' * 40}@localhost/x"},
+            "the PostgreSQL database in DATABASE_URL cannot be used: could not translate host name"
+            ' "***@localhost" to address: Name or service not known',
+            "start the server, or correct the variable; then try again",
+        ),
     ],
 )
 def test_a_variable_that_holds_no_database_is_an_error_that_does_not_show_it(
@@ -42,9 +48,10 @@ def test_a_variable_that_holds_no_database_is_an_error_that_does_not_show_it(
     assert (caught.value.reason, caught.value.help) == (reason, help)
 
 
-def test_a_server_that_does_not_answer_is_an_error_before_anything_starts(workspace):
+@pytest.mark.parametrize("password", ["hush", "[hush"])
+def test_a_server_that_does_not_answer_is_an_error_before_anything_starts(workspace, password):
     workspace.edit("runner.yaml", "runner:\n", "runner:\n  postgres_url: ${DATABASE_URL}\n")
-    url = "postgresql://me:hush@127.0.0.1:1/x"
+    url = f"postgresql://me:{password}@127.0.0.1:1/x"
 
     done = workspace.run("up", "--port", "0", DATABASE_URL=url)
 

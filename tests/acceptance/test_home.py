@@ -141,12 +141,25 @@ def test_a_log_that_has_grown_too_large_is_emptied_under_its_process_and_kept_on
     other.write_text("short")
     with log.open("ab", buffering=0) as process:
         process.write(b"first lines")
-        trim_logs(tmp_path, largest=8)
+        told = [*trim_logs(tmp_path, largest=8)]
         process.write(b"next")
-        trim_logs(tmp_path, largest=8)
+        told += trim_logs(tmp_path, largest=8)
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "daemon.log": "next",
         "daemon.previous.log": "first lines",
         "webserver.log": "short",
     }
+    assert told == []
+
+
+def test_a_log_that_cannot_be_kept_is_told_and_emptied_all_the_same(tmp_path):
+    log, gone = tmp_path / "daemon.log", tmp_path / "webserver.log"
+    log.write_text("first lines")
+    (tmp_path / "daemon.previous.log").mkdir()
+    gone.symlink_to("nowhere")  # as a log between its old process and its new one
+
+    [told] = trim_logs(tmp_path, largest=8)
+
+    assert log.read_text() == ""
+    assert told.startswith(f"{log} was emptied, and what was in it could not be kept: ")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.dev import files
 from orchestration.cli.dev.processes import trim_logs
-from orchestration.cli.dev.screen import run_event
+from orchestration.cli.dev.screen import Event, run_event
 from orchestration.cli.dev.ui import UiUnreachableError
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestration.cli.dev.reloader import Reloader
-    from orchestration.cli.dev.screen import Event
     from orchestration.cli.dev.ui import Ui
 
 _RUNS_SECONDS: Final = 2.0
 _LOGS_SECONDS: Final = 60.0
+_REMEMBERED: Final = 1000
+"""The runs that are known to have been told: many times what one answer holds."""
 
 
 class Background:
@@ -67,22 +69,21 @@ def watch_workspace(
 
 
 def watch_logs(logs: Path, stop: threading.Event) -> Iterator[Event]:
-    """Keeps the logs of processes that go on for months from filling the disk; tells nothing."""
+    """Keeps the logs of processes that go on for months from filling the disk."""
     while not stop.wait(_LOGS_SECONDS):
-        trim_logs(logs)
-    yield from ()
+        yield from (Event(kind="error", text=text) for text in trim_logs(logs))
 
 
 def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterator[Event]:
     """An event for each run that ends from now on."""
     since = time.time()
-    seen: set[str] = set()
+    seen: deque[str] = deque(maxlen=_REMEMBERED)
     while not stop.wait(_RUNS_SECONDS):
         try:
             runs = [run for run in ui.finished_runs(since) if run.run_id not in seen]
         except UiUnreachableError:
             continue  # busy or being stopped; a UI that has ended is noticed by its process
         for run in runs:
-            seen.add(run.run_id)
+            seen.append(run.run_id)
             since = max(since, run.updated_at)
             yield run_event(run, url)

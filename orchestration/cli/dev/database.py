@@ -6,11 +6,12 @@ alone. SQLite needs no more than a folder; PostgreSQL is asked before anything s
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from orchestration.cli.errors import DatabaseError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = "postgresql://"
 _CONNECT_SECONDS: Final = 10
+_BEFORE_AT: Final = re.compile(r'"[^"]*@')
 # The step with which Dagster's schedule storage, the last of three, completes its tables.
 _LAST_STEP: Final = """
     SELECT 1 FROM secondary_indexes
@@ -103,12 +105,13 @@ def has_sqlite_tables(dagster_home: Path) -> bool:
 
 def _reason(error: psycopg2.Error, url: str) -> str:
     """What the server says, in one line, without the password. What the driver says of a URL that
-    it cannot read may quote any part of it.
+    it cannot read may quote any part of it; with an `@` in the password, its end counts as host.
     """
     if error.pgcode is None and "invalid" in str(error):
         return "it is no valid URL"
-    reason = " ".join(str(error).split())
-    password = urlsplit(url).password
-    for secret in {password, unquote(password)} if password else ():
+    reason = _BEFORE_AT.sub('"***@', " ".join(str(error).split()))
+    userinfo = url.removeprefix(_SCHEME).rpartition("@")[0]
+    password = userinfo.partition(":")[2]
+    for secret in filter(None, (password, unquote(password))):
         reason = reason.replace(secret, "***")
     return reason

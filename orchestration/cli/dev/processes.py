@@ -19,7 +19,7 @@ from orchestration.runner import ProcessSpec
 from orchestration.runner.link import GuardLink, GuardLost, GuardReport, StartFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from orchestration.cli.dev.services import Service
@@ -130,14 +130,27 @@ def stop_all(
     return [process.name for process in waiting]
 
 
-def trim_logs(logs: Path, *, largest: int = LARGEST_LOG_BYTES) -> None:
+def trim_logs(logs: Path, *, largest: int = LARGEST_LOG_BYTES) -> Iterator[str]:
     """Empties each log in the folder that has grown larger, and keeps what was in it as the one
-    before. Its process goes on writing at its end, wherever that is.
+    before. Its process goes on writing at its end, wherever that is. Yields what went wrong: a full
+    disk above all, where a log is emptied and not kept.
     """
     for log in logs.glob("*.log"):
-        if not log.name.endswith(_PREVIOUS) and log.stat().st_size > largest:
-            shutil.copyfile(log, log.with_suffix(_PREVIOUS))
+        if log.name.endswith(_PREVIOUS):
+            continue
+        try:
+            if log.stat().st_size > largest:
+                _keep_copy(log)
+        except FileNotFoundError:
+            continue  # its process is being started again at this moment
+        except OSError as error:
             os.truncate(log, 0)
+            yield f"{log} was emptied, and what was in it could not be kept: {error}"
+
+
+def _keep_copy(log: Path) -> None:
+    shutil.copyfile(log, log.with_suffix(_PREVIOUS))
+    os.truncate(log, 0)
 
 
 def _keep_previous(log: Path) -> None:
