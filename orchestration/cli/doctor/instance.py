@@ -14,7 +14,7 @@ from orchestration.domain.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestration.cli.doctor.observed import Live, Observed
+    from orchestration.cli.doctor.observed import Daemon, Live, Observed
 
 SILENCE: Final = timedelta(seconds=90)
 """A daemon gives a sign of life every 30 seconds."""
@@ -94,18 +94,20 @@ def check_daemons(seen: Observed, live: Live) -> Iterator[Finding]:
         yield fine(f"{count(len(live.daemons), 'daemon')} started a moment ago")
         return
     cure = f"see {seen.home.logs}/daemon.log"
-    for daemon in live.daemons:
-        if daemon.heartbeat is None:
-            yield fail(f"{daemon.name} has never given a sign of life", help=cure)
-        elif seen.now - daemon.heartbeat > SILENCE:
-            silence = format_duration(timedelta(seconds=(seen.now - daemon.heartbeat).seconds))
-            yield fail(f"{daemon.name} has given no sign of life for {silence}", help=cure)
-        elif daemon.errors:
-            yield warn(f"{daemon.name} reports: {daemon.errors[0]}", help=cure)
-        else:
-            continue
-        return
-    yield fine(f"{count(len(live.daemons), 'daemon')} alive")
+    judged = [_judge_daemon(daemon, seen.now, cure) for daemon in live.daemons]
+    findings = [finding for finding in judged if finding]
+    yield from findings or [fine(f"{count(len(live.daemons), 'daemon')} alive")]
+
+
+def _judge_daemon(daemon: Daemon, now: datetime, cure: str) -> Finding | None:
+    if daemon.heartbeat is None:
+        return fail(f"{daemon.name} has never given a sign of life", help=cure)
+    if now - daemon.heartbeat > SILENCE:
+        silence = format_duration(now - daemon.heartbeat)
+        return fail(f"{daemon.name} has given no sign of life for {silence}", help=cure)
+    if daemon.errors:
+        return warn(f"{daemon.name} reports: {daemon.errors[0]}", help=cure)
+    return None
 
 
 def check_code_location(seen: Observed, live: Live) -> Iterator[Finding]:
@@ -139,7 +141,7 @@ def check_clock(seen: Observed, live: Live) -> Iterator[Finding]:
     """The clock has not been set back: Dagster would not fire ticks that are behind it."""
     latest = max((d.heartbeat for d in live.daemons if d.heartbeat), default=None)
     if latest and latest > seen.now + _AHEAD:
-        ahead = format_duration(timedelta(seconds=(latest - seen.now).seconds))
+        ahead = format_duration(latest - seen.now)
         yield fail(
             f"the last sign of life of the daemon lies {ahead} in the future",
             help="synchronise the clocks of this machine and of the one that runs the daemon",

@@ -99,6 +99,22 @@ def test_a_daemon_without_a_sign_of_life_is_an_error(bench, daemon, finding):
     assert list(instance.check_daemons(bench.observe(), live)) == [finding]
 
 
+def test_each_daemon_in_trouble_is_named_however_long_it_has_been_silent(bench):
+    live = bench.live(
+        daemons=(
+            Daemon(name="SENSOR", heartbeat=bench.now, errors=("KeyError: x",)),
+            Daemon(name="SCHEDULER", heartbeat=bench.now - timedelta(days=2, hours=3)),
+            Daemon(name="BACKFILL", heartbeat=bench.now),
+        )
+    )
+    cure = "see /srv/etl/.orchestrate/logs/daemon.log"
+
+    assert list(instance.check_daemons(bench.observe(), live)) == [
+        warn("SENSOR reports: KeyError: x", help=cure),
+        fail("SCHEDULER has given no sign of life for 2d3h", help=cure),
+    ]
+
+
 def test_daemons_that_were_started_a_moment_ago_have_time_for_their_first_sign(bench):
     started = (bench.now - timedelta(seconds=30)).isoformat()
     seen = bench.observe()
@@ -142,8 +158,8 @@ def test_a_file_that_was_saved_after_the_last_load_is_a_warning(bench):
 
 
 def test_a_sign_of_life_from_the_future_means_that_a_clock_is_wrong(bench):
-    ahead = Daemon(name="SCHEDULER", heartbeat=bench.now + timedelta(minutes=3))
+    ahead = Daemon(name="SCHEDULER", heartbeat=bench.now + timedelta(days=1, minutes=3))
     [finding] = instance.check_clock(bench.observe(), bench.live(daemons=(ahead,)))
 
     assert isinstance(finding, Finding)
-    assert finding.found == "the last sign of life of the daemon lies 3m in the future"
+    assert finding.found == "the last sign of life of the daemon lies 1d3m in the future"
