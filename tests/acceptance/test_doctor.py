@@ -97,7 +97,7 @@ def test_the_live_instance_is_compared_with_the_files(
         code, wrong = doctor()
         return code == 2 and [row for row in wrong if row[0] == "daemons"]
 
-    [(_, status, found)] = eventually(silent, seconds=150, what="the silence of the daemon")
+    (_, status, found), *_ = eventually(silent, seconds=150, what="the silence of the daemon")
     assert status == "error"
     assert "has given no sign of life for 1m3" in found
     daemon.resume()
