@@ -1,11 +1,13 @@
 """`orchestrate schedule` on folders of files, and beside a running `orchestrate dev`."""
 
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -414,6 +416,21 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(files, runner_text):
         ),
     )
     assert runner_text() == RUNNER
+
+
+def test_of_two_commands_at_once_the_second_sees_what_the_first_has_written(files, runner_text):
+    before = read_runner_text(files.folder / "runner.yaml")
+    lock = os.open(files.folder, os.O_RDONLY)
+    with ThreadPoolExecutor() as threads:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as the first, which is about to write
+        second = threads.submit(write, before, RUNNER + "# second\n")
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.3)
+        before.file.write_text(RUNNER + "# first\n")
+        os.close(lock)
+
+    assert isinstance(second.exception(), FileChangedError)
+    assert runner_text() == RUNNER + "# first\n"
 
 
 def test_a_file_that_somebody_else_has_changed_meanwhile_is_not_overwritten(files, runner_text):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from orchestration.cli.schedule.errors import FileChangedError
 from orchestration.config.parse import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from orchestration.cli.schedule.entries import WrittenEntry
@@ -55,7 +58,8 @@ def read_runner_text(file: Path) -> RunnerText:
 
 
 def write(before: RunnerText, text: str) -> None:
-    """Writes `text` in place of `before`.
+    """Writes `text` in place of `before`. Of several commands at once one writes, and the others
+    see what it has written.
 
     Raises:
         FileChangedError: the file is not as it was read any more.
@@ -63,12 +67,25 @@ def write(before: RunnerText, text: str) -> None:
     """
     from orchestration.config.edit import write_text_atomically
 
-    if before.file.read_bytes() != before.text.encode():
-        raise FileChangedError(
-            f"`{before.file}` was changed meanwhile, so nothing was written",
-            help="look at the change, and repeat the command",
-        )
-    write_text_atomically(before.file, text)
+    with _in_turn(before.file.resolve().parent):
+        if before.file.read_bytes() != before.text.encode():
+            raise FileChangedError(
+                f"`{before.file}` was changed meanwhile, so nothing was written",
+                help="look at the change, and repeat the command",
+            )
+        write_text_atomically(before.file, text)
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Generator[None]:
+    """Alone among those who edit files of the folder: a lock of the folder leaves no file behind."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # NFS cannot lock folders; there the comparison has to do
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def echo_diff(before: RunnerText, text: str) -> None:
