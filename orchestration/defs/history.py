@@ -139,8 +139,10 @@ def launched_keys(
     """The run keys for which the schedule has launched runs since that instant, at other ticks than
     `tick`: those of an evaluation that broke off half way, and that a newer tick has overtaken.
 
-    Dagster compares keys within a tick only. It launches what it finds not yet queued there again,
-    so that the runs of `tick` itself are left to it.
+    A run that was made and never queued is one of them: once it has waited for too long, Dagster's
+    monitoring fails it, and repeats it as one that crashed. Dagster compares keys within a tick only.
+    It launches what it finds not yet queued there again, so that the runs of `tick` itself are left
+    to it.
     """
     runs = instance.get_runs(
         dg.RunsFilter(
@@ -151,7 +153,5 @@ def launched_keys(
     return {
         run.tags[RUN_KEY_TAG]
         for run in runs
-        if run.status is not dg.DagsterRunStatus.NOT_STARTED
-        and run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != here
-        and RUN_KEY_TAG in run.tags
+        if run.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != here and RUN_KEY_TAG in run.tags
     }

@@ -213,17 +213,19 @@ def test_runs_of_a_tick_that_a_newer_one_has_overtaken_are_known(instance):
 
     launched = launched_keys(instance, "acme", NOON, since=datetime.now(UTC) - timedelta(hours=1))
 
-    assert launched == {hours_ago(4).isoformat(), hours_ago(3).isoformat()}
+    assert launched == {hours_ago(hours).isoformat() for hours in (4, 3, 2)}
 
 
 @pytest.mark.parametrize(
     ("since", "instants"),
-    [(None, (5, 4, 2, 1, 0)), (hours_ago(4.5), (4, 2, 1, 0)), (hours_ago(0.5), (0,))],
+    [(None, (5, 2, 1, 0)), (hours_ago(2.5), (2, 1, 0)), (hours_ago(0.5), (0,))],
 )
 def test_a_tick_launches_what_was_missed_and_not_what_another_tick_has_launched(
     instance, since, instants
 ):
-    """At 6 a tick went well; at 3 the daemon died at the second of two runs, and came back now."""
+    """At 6 a tick went well; at 3 the daemon died at the second of two runs, before it was queued,
+    and came back now.
+    """
     schedule = Schedule(
         name="acme",
         job_id="acme/orders",
