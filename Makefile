@@ -18,7 +18,7 @@ export UV_SYSTEM_CERTS := true
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test lint check references bench clean
+.PHONY: help install dev test lint check references bench recovery clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +50,9 @@ references: $(STAMP) ## Write docs/reference and the JSON Schemas anew
 
 bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (some ten minutes)
 	$(BIN)/python benchmarks/run.py
+
+recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (half an hour)
+	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery
 
 clean: ## Remove .venv and everything that tools and runs left behind
 	rm -rf $(VENV) .orchestrate .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist

@@ -7,10 +7,9 @@ says who it is in the file `holder`, and waits for as long as there is the file 
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType
@@ -20,7 +19,6 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickData
 from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
@@ -33,6 +31,7 @@ from orchestration.defs.embedded_storage import (
     ScheduleStorage,
 )
 from orchestration.defs.launcher import ForkingRunLauncher
+from orchestration.defs.postgres_storage import PostgresStorage
 
 _POLL_SECONDS = 0.01
 
@@ -122,18 +121,12 @@ class HeldEmbeddedStorage(EmbeddedStorage):
         self._schedule_storage = HeldScheduleStorage(create_db_conn_string(schedules, "schedules"))
 
 
-class HeldPostgresStorage(DagsterPostgresStorage):
+class HeldPostgresStorage(PostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
         self._run_storage = HeldPostgresRunStorage(postgres_url)
         self._event_log_storage = HeldPostgresEventLogStorage(postgres_url)
         self._schedule_storage = HeldPostgresScheduleStorage(postgres_url)
-
-    @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> Self:
-        return cls(config_value["postgres_url"], inst_data)
 
 
 class HeldCoordinator(OrchestrationRunCoordinator):
