@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from orchestration.defs.sensors import build_sensor
+from orchestration.defs.sensors import build_sensor, is_turn
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
     AssetTrigger,
@@ -46,7 +46,9 @@ def test_each_sensor_of_three_tenants_runs_its_own_job(triggered):
     }
 
     assert launched == {
-        f"{tenant}_job_{n}_hourly": [(tenant, f"{tenant}/job_{n}", "once:2026-06")]
+        f"{tenant}_job_{n}_hourly": [
+            (tenant, f"{tenant}/job_{n}", f"{tenant}_job_{n}_hourly 2026-06")
+        ]
         for tenant in ("acme", "globex", "initech")
         for n in range(5)
     }
@@ -135,3 +137,15 @@ def test_what_is_due_seldom_is_looked_at_less_often(triggered, trigger, seconds)
     built = build_sensor(replace(schedule, trigger=trigger), job, gate=lambda _: True)
 
     assert built.minimum_interval_seconds == seconds
+
+
+@pytest.mark.parametrize("sensors", [1, 2, 5, 10, 50, 100, 101, 200, 400])
+def test_old_looks_of_each_sensor_are_deleted_however_many_take_turns(sensors):
+    turns = 2000
+
+    deletions = [
+        sum(is_turn(mine + turn * sensors) for turn in range(turns)) for mine in range(sensors)
+    ]
+
+    assert min(deletions) >= 1
+    assert sum(deletions) < 2 * turns * sensors / 100
