@@ -176,7 +176,9 @@ def _decide_slots(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decis
         return Decision(reason=_late(slots[-1], look.now), cursor=here)
     if busy := _overlap(schedule, look.history):
         return Decision(reason=busy, cursor=here)
-    runs = tuple(DueRun(key=_slot_key(schedule, slot), instant=slot) for slot in due)
+    runs = tuple(
+        DueRun(key=_key(schedule, slot.astimezone(UTC).isoformat()), instant=slot) for slot in due
+    )
     return Decision(runs=runs, cursor=_cursor("slots", due[-1]))
 
 
@@ -208,7 +210,7 @@ def _decide_following(
         return Decision(reason=f"a run of `{schedule.job_id}` is under way or queued")
     runs = look.history.ended(_countable_failures(trigger) + 1)
     if not runs:
-        return Decision(runs=(DueRun(key="first"),))
+        return Decision(runs=(DueRun(key=_key(schedule, "first")),))
     last = runs[0]
     wait, why = _wait_after(trigger, runs)
     due = last.ended + wait
@@ -248,7 +250,7 @@ def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
         return Decision(reason=reason, cursor=launched)
     if held := _closed(schedule, look) or _overlap(schedule, look.history):
         return Decision(reason=held, cursor=look.cursor)
-    return Decision(runs=(DueRun(key=f"once:{generation}"),), cursor=launched)
+    return Decision(runs=(DueRun(key=_key(schedule, generation)),), cursor=launched)
 
 
 def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decision:
@@ -269,7 +271,7 @@ def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decis
         return Decision(reason=f"`{name}` has not been updated", cursor=look.cursor)
     if busy := _overlap(schedule, look.history):
         return Decision(reason=busy, cursor=look.cursor)
-    return Decision(runs=(DueRun(key=f"{schedule.name} {name} {newest}"),), cursor=here)
+    return Decision(runs=(DueRun(key=_key(schedule, f"{name} {newest}")),), cursor=here)
 
 
 def once_cursor(generation: str) -> str:
@@ -331,6 +333,8 @@ def _overlap(schedule: Schedule, history: History) -> str:
     return f"`overlap: skip`: {several} under way or queued for `{schedule.job_id}`"
 
 
-def _slot_key(schedule: Schedule, slot: datetime) -> str:
-    """With the name, since Dagster searches keys among the runs of all sensors."""
-    return f"{schedule.name} {slot.astimezone(UTC).isoformat()}"
+def _key(schedule: Schedule, occasion: str) -> str:
+    """With the name, since Dagster reads all runs with that key, and only then looks whose they are:
+    one key for thousands of sensors would be millions of rows.
+    """
+    return f"{schedule.name} {occasion}"

@@ -346,7 +346,7 @@ def test_slots_outside_the_window_do_not_run():
 
 
 def test_a_job_that_has_never_run_runs_at_once():
-    assert decide(schedule(AFTER), look()) == Decision(runs=(DueRun(key="first"),))
+    assert decide(schedule(AFTER), look()) == Decision(runs=(DueRun(key="airports first"),))
 
 
 def test_it_waits_for_the_run_that_is_under_way_whoever_started_it():
@@ -413,12 +413,12 @@ def test_once_runs_one_time_for_each_generation():
     again = decide(schedule(ONCE), look(first.cursor))
     other = decide(schedule(OnceTrigger(generation="next one")), look(first.cursor))
 
-    assert first == Decision(runs=(DueRun(key="once:2026-06"),), cursor="once 2026-06")
+    assert first == Decision(runs=(DueRun(key="airports 2026-06"),), cursor="once 2026-06")
     assert again == Decision(
         reason="generation `2026-06` has been launched; a new one runs it again",
         cursor="once 2026-06",
     )
-    assert other.runs == (DueRun(key="once:next one"),)
+    assert other.runs == (DueRun(key="airports next one"),)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def test_a_generation_that_may_not_run_yet_waits(changes, seen):
     held = decide(schedule(ONCE, **changes), look("once 2026-05", **seen))
 
     assert held.reason
-    assert decide(schedule(ONCE), look(held.cursor)).runs == (DueRun(key="once:2026-06"),)
+    assert decide(schedule(ONCE), look(held.cursor)).runs == (DueRun(key="airports 2026-06"),)
 
 
 # On the update of an asset
