@@ -7,6 +7,7 @@ from orchestration.cli.dev.home import (
     Home,
     Instance,
     claim,
+    claim_dagster_home,
     find_home,
     find_instance,
     has_tables,
@@ -103,6 +104,23 @@ def test_there_is_one_dev_for_a_workspace_and_others_find_it(tmp_path):
     )
     with pytest.raises(NoInstanceError):
         find_instance(tmp_path)
+
+
+def test_a_home_of_dagster_that_two_workspaces_share_is_used_by_one_of_them_at_a_time(tmp_path):
+    shared = tmp_path / "dagster"
+
+    with (
+        claim_dagster_home(shared),
+        pytest.raises(InstanceRunningError) as caught,
+        claim_dagster_home(shared),
+    ):
+        pass
+    with claim_dagster_home(shared):
+        pass
+
+    assert caught.value.reason == (
+        f"`orchestrate` runs the Dagster instance in `{shared}` for another workspace already"
+    )
 
 
 def test_the_record_of_a_dev_that_was_killed_does_not_count(tmp_path):

@@ -159,6 +159,25 @@ def claim(state: Path, command: str) -> Generator[None]:
             _record_file(state).unlink(missing_ok=True)
 
 
+@contextmanager
+def claim_dagster_home(folder: Path) -> Generator[None]:
+    """Makes this process the one that runs the Dagster instance in the folder, as long as the block
+    runs: DAGSTER_HOME may name the same for several workspaces.
+
+    Raises:
+        InstanceRunningError: another process is it already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "orchestrate.lock").open("ab") as lock:
+        if not _take(lock):
+            raise InstanceRunningError(
+                f"`orchestrate` runs the Dagster instance in `{folder}` for another workspace already",
+                help="set DAGSTER_HOME to another folder for this one, or not at all; two schedulers"
+                " would take each other's runs",
+            )
+        yield
+
+
 def write_record(state: Path, instance: Instance) -> None:
     """Lets other commands find this instance; `claim` removes it at its end."""
     _record_file(state).write_text(json.dumps(asdict(instance)), encoding="utf-8")

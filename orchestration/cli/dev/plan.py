@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 from orchestration.cli.common import read_served_workspace
 from orchestration.cli.dev import files, network, services
 from orchestration.cli.dev.database import check_database
-from orchestration.cli.dev.home import Instance, claim, find_home, has_tables, write_files
+from orchestration.cli.dev.home import (
+    Instance,
+    claim,
+    claim_dagster_home,
+    find_home,
+    has_tables,
+    write_files,
+)
 from orchestration.cli.dev.home import write_record as write_instance
 from orchestration.cli.dev.reloader import Reloader
 from orchestration.cli.dev.ui import Ui
@@ -121,7 +128,7 @@ def prepare(
     snapshot = files.take_snapshot(runner_file, workspace.watched)
     check_database(workspace.settings, os.environ)
     home = find_home(workspace.settings.state_directory, os.environ)
-    with claim(home.state, command):
+    with claim(home.state, command), claim_dagster_home(home.dagster):
         port = network.claim_port(host, port)
         notes = (warning, write_files(home, workspace))
         try:
