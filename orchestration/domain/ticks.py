@@ -75,7 +75,8 @@ def schedule_ticks(schedule: Schedule, *, start: datetime, end: datetime) -> Ite
     if is_timed(schedule.trigger):
         first = max(start, schedule.start or start)
         last = min(end, schedule.end or end)
-        yield from ticks(schedule.trigger, start=first, end=last)
+        if first < last:
+            yield from ticks(schedule.trigger, start=first, end=last)
 
 
 def next_ticks(schedule: Schedule, *, after: datetime, count: int) -> tuple[datetime, ...]:

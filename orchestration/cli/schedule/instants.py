@@ -8,6 +8,9 @@ from typing import Final
 from orchestration.cli.schedule.errors import InstantError
 
 DEFAULT_SPAN: Final = timedelta(days=7)
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 9989
+"""Far enough from the years that have no datetime that ticks and days around them have one."""
 
 
 def parse_instant(text: str, *, zone: tzinfo, option: str) -> datetime:
@@ -17,13 +20,18 @@ def parse_instant(text: str, *, zone: tzinfo, option: str) -> datetime:
     the first is meant.
 
     Raises:
-        InstantError: the text of `option` is neither.
+        InstantError: the text of `option` is neither, or too long ago or ahead.
     """
     try:
         written = datetime.fromisoformat(text)
+        if not _FIRST_YEAR <= written.year <= _LAST_YEAR:
+            raise InstantError(
+                f"`{option} {text}` is out of range",
+                help=f"name an instant of the years {_FIRST_YEAR} to {_LAST_YEAR}",
+            )
         local = written if written.tzinfo else written.replace(tzinfo=zone)
         return local.astimezone(UTC).astimezone(zone)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise InstantError(
             f"`{option} {text}` is no instant",
             help="write a date or a date-time: `2026-03-29`, `2026-03-29T02:30`, or with an offset"

@@ -315,6 +315,12 @@ def test_the_next_ticks_come_after_the_moment_and_end_with_the_schedule():
     assert next_ticks(schedule, after=day("2027-01-01T00:00"), count=1) == ()
 
 
+@pytest.mark.parametrize("trigger", [DAILY, IntervalTrigger(interval=timedelta(days=999))])
+def test_a_window_at_the_end_of_all_time_has_no_next_ticks(trigger):
+    schedule = make_schedule(trigger, start=datetime.max.replace(tzinfo=UTC))
+    assert next_ticks(schedule, after=MONTH[0], count=1) == ()
+
+
 def test_the_next_leap_day_is_found_over_the_years():
     schedule = make_schedule(CronTrigger(expressions=("0 0 29 2 *",)))
     found = next_ticks(schedule, after=day("2095-01-01T00:00"), count=2)

@@ -38,6 +38,19 @@ def test_what_is_no_instant_is_refused_with_examples(text):
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+01:00", "1899-12-31", "9999-12-31T23:59:59Z"]
+)
+def test_an_instant_that_is_centuries_away_is_refused(text):
+    with pytest.raises(InstantError) as caught:
+        parse_instant(text, zone=BERLIN, option="--to")
+
+    assert str(caught.value) == (
+        f"error ORC632: `--to {text}` is out of range\n"
+        "   help: name an instant of the years 1900 to 9989"
+    )
+
+
 def test_the_range_is_a_week_from_now_where_nothing_else_is_said():
     first, last = read_range(None, None, zone=BERLIN, now=NOW)
 
