@@ -1,4 +1,4 @@
-"""The PostgreSQL database of an instance, by the driver that is installed.
+"""The PostgreSQL database of an instance, by the driver that is installed, with whole runs.
 
 `dagster-postgres` installs psycopg2. A URL that begins with `postgresql://`, as every tool writes
 it, means another driver since SQLAlchemy 2.1, so the one that is meant is named here.
@@ -6,20 +6,42 @@ it, means another driver since SQLAlchemy 2.1, so the one that is meant is named
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from dagster._config.config_schema import UserConfigSchema
     from dagster._serdes import ConfigurableClassData
+    from sqlalchemy.engine import Connection
+
+
+class RunStorage(PostgresRunStorage):
+    """Runs and their tags, each change of both in one transaction.
+
+    Dagster's own commits each statement. A scheduler that is killed between a new run and its tags
+    then leaves a run that it does not find again, and makes a second one for the tick.
+    """
+
+    @contextmanager
+    def connect(self) -> Generator[Connection]:
+        """A connection in a transaction."""
+        with super().connect() as connection:
+            connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                yield connection
 
 
 class PostgresStorage(DagsterPostgresStorage):
     """Dagster's storage for runs, events and schedules at `postgres_url`."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)  # creates the tables
+        self._run_storage = RunStorage(postgres_url)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
