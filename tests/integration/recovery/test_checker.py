@@ -33,11 +33,12 @@ def work(of: Run, *, done: bool = True, seconds: float = 2) -> Work:
 
 RUNS = tuple(run(schedule, tick) for schedule in SCHEDULES for tick in TICKS)
 GOOD = Log(
-    ticks=dict.fromkeys(SCHEDULES, TICKS),
+    ticks=dict.fromkeys(SCHEDULES, (*TICKS, 240.0, 300.0)),
     latest=frozenset({"acme_minute", "initech_minute"}),
     runs=RUNS,
     works=tuple(map(work, RUNS)),
     outages=(),
+    until=240.0,
     end=240.0,
 )
 VICTIM = run("globex_minute", 120.0)

@@ -7,7 +7,7 @@ were. Pure; times are in seconds since 1970, as the processes and the instance h
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 PATIENCE_SECONDS = 60
 """A tenant whose process was killed runs again so soon after the restart."""
@@ -59,8 +59,9 @@ class Outage:
 class Log:
     """What happened until `end`.
 
-    `ticks` are the instants that each schedule had, ascending; `latest` names the schedules of
-    which only the newest of several missed ticks has to run.
+    `ticks` are the instants that each schedule had, ascending, and those to come; only those before
+    `until` are judged. `latest` names the schedules of which only the newest of several missed
+    ticks has to run.
     """
 
     ticks: Mapping[str, Sequence[float]]
@@ -68,6 +69,7 @@ class Log:
     runs: Sequence[Run]
     works: Sequence[Work]
     outages: Sequence[Outage]
+    until: float
     end: float
 
 
@@ -92,12 +94,13 @@ def _ticks(log: Log) -> Iterator[Violation]:
     done = {work.run_id for work in log.works if work.done}
     for schedule, ticks in log.ticks.items():
         own = [run for run in log.runs if run.schedule == schedule]
-        for number, tick in enumerate(ticks):
+        for tick, following in pairwise(ticks):
+            if tick >= log.until:
+                break
             runs = [run for run in own if run.tick == tick]
             what = f"the tick of {schedule} at {tick:.0f}"
             roots = {run.root for run in runs}
             if not runs:
-                following = ticks[number + 1] if number + 1 < len(ticks) else log.end
                 if schedule not in log.latest or not _is_overtaken(tick, following, log.outages):
                     yield Violation(kind="lost", at=tick, text=f"{what} has no run")
                 continue

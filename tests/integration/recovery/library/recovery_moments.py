@@ -20,9 +20,9 @@ from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
-from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
+from orchestration.defs import postgres_storage
 from orchestration.defs.coordinator import OrchestrationRunCoordinator
 from orchestration.defs.embedded_storage import (
     EmbeddedStorage,
@@ -31,7 +31,6 @@ from orchestration.defs.embedded_storage import (
     ScheduleStorage,
 )
 from orchestration.defs.launcher import ForkingRunLauncher
-from orchestration.defs.postgres_storage import PostgresStorage
 
 _POLL_SECONDS = 0.01
 
@@ -100,7 +99,7 @@ class HeldScheduleStorage(_Schedules, ScheduleStorage):
     pass
 
 
-class HeldPostgresRunStorage(_Runs, PostgresRunStorage):
+class HeldPostgresRunStorage(_Runs, postgres_storage.RunStorage):
     pass
 
 
@@ -121,7 +120,7 @@ class HeldEmbeddedStorage(EmbeddedStorage):
         self._schedule_storage = HeldScheduleStorage(create_db_conn_string(schedules, "schedules"))
 
 
-class HeldPostgresStorage(PostgresStorage):
+class HeldPostgresStorage(postgres_storage.PostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
         self._run_storage = HeldPostgresRunStorage(postgres_url)

@@ -59,6 +59,7 @@ LOOK_SECONDS = 15
 QUIET_SECONDS = 170
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 0.5
+_LATEST_RUNS = 50
 _SECONDS_BEFORE_A_TICK = 1.2
 """So long before a tick the files are changed, for the load to be under way when it is due."""
 
@@ -100,6 +101,7 @@ class System:
     database: str | None
     outages: list[Outage] = field(default_factory=list)
     _up: subprocess.Popen[bytes] | None = None
+    _instance: dg.DagsterInstance | None = None
     _starts: int = 0
     _edits: int = 0
 
@@ -131,11 +133,8 @@ class System:
             file.write_text(f"asset: {name}\ncommand: {json.dumps(argv)}\ngrace_period: 5s\n")
         self._home.dagster.mkdir(parents=True)
         (self._home.dagster / "dagster.yaml").write_text(self._render_instance())
-        with self.instance() as instance:
-            instance.get_runs_count()
-
-    def instance(self) -> dg.DagsterInstance:
-        return dg.DagsterInstance.from_config(str(self._home.dagster))
+        self._instance = dg.DagsterInstance.from_config(str(self._home.dagster))
+        self._instance.get_runs_count()
 
     def start(self) -> None:
         """Start `orchestrate up`, and wait until it says that it is ready."""
@@ -153,6 +152,8 @@ class System:
 
     def stop(self) -> None:
         """Stop it as a person does."""
+        if self._instance is not None:
+            self._instance.dispose()
         if self._up is None:
             return
         self._up.send_signal(signal.SIGTERM)
@@ -182,8 +183,16 @@ class System:
         looked = (back // 60 + 1) * 60 if victim == "code server" else back
         self.outages.append(Outage(start=at, end=back, looked=looked + LOOK_SECONDS))
         with suppress(LateError):  # the checker will say what is the matter
-            wait_for(self._is_quiet, seconds=QUIET_SECONDS, what="the end of all runs")
+            self.wait_until_quiet(back)
         return Kill(moment=moment, victim=victim, at=at, back=back, settled=time.time())
+
+    def wait_until_quiet(self, until: float) -> None:
+        """Wait until all runs for ticks up to then have ended.
+
+        Raises:
+            LateError: they have not.
+        """
+        wait_for(lambda: self._is_quiet(until), seconds=QUIET_SECONDS, what="the end of all runs")
 
     def log(self, since: float) -> Log:
         """What the instance has done since the first tick after that moment."""
@@ -193,7 +202,7 @@ class System:
         ticks = {
             schedule.name: tuple(
                 tick.timestamp()
-                for tick in schedule_ticks(schedule, start=_utc(start), end=_utc(end))
+                for tick in schedule_ticks(schedule, start=_utc(start), end=_utc(end + 300))
             )
             for schedule in workspace.schedules
         }
@@ -201,7 +210,13 @@ class System:
         ids = {run.run_id for run in runs}
         works = [work for work in self._works() if work.run_id in ids]
         return Log(
-            ticks=ticks, latest=LATEST, runs=runs, works=works, outages=self.outages, end=now
+            ticks=ticks,
+            latest=LATEST,
+            runs=runs,
+            works=works,
+            outages=self.outages,
+            until=end,
+            end=now,
         )
 
     def tail(self) -> str:
@@ -306,11 +321,10 @@ class System:
         self._up.wait()
         psutil.wait_procs(everyone, timeout=10)
 
-    def _is_quiet(self) -> bool:
-        """Whether no run is under way, nor about to be repeated."""
+    def _is_quiet(self, until: float) -> bool:
+        """Whether all runs for ticks up to then have ended, and none is about to be repeated."""
         time.sleep(_LOOK_SECONDS)
-        with self.instance() as instance:
-            runs = instance.get_runs()
+        runs = [run for run in self._instance.get_runs(limit=_LATEST_RUNS) if _tick(run) <= until]
         repeated = {run.parent_run_id for run in runs}
         return all(
             run.is_finished
@@ -319,8 +333,7 @@ class System:
         )
 
     def _runs(self) -> list[Run]:
-        with self.instance() as instance:
-            return [_read_run(record) for record in instance.get_run_records()]
+        return [_read_run(record) for record in self._instance.get_run_records()]
 
     def _works(self) -> Iterator[Work]:
         stamps: dict[tuple[str, ...], list[tuple[str, float]]] = {}
@@ -337,14 +350,17 @@ class System:
             )
 
 
+def _tick(run: dg.DagsterRun) -> float:
+    return datetime.fromisoformat(run.tags["orchestration/scheduled_at"]).timestamp()
+
+
 def _read_run(record: dg.RunRecord) -> Run:
     run = record.dagster_run
-    instant = run.tags["orchestration/scheduled_at"]
     return Run(
         run_id=run.run_id,
         root=run.root_run_id or run.run_id,
         schedule=run.tags["orchestration/schedule"],
-        tick=datetime.fromisoformat(instant).timestamp(),
+        tick=_tick(run),
         tenant=run.tags.get("tenant", ""),
         status=run.status.value,
         created=record.create_timestamp.replace(tzinfo=UTC).timestamp(),
@@ -365,18 +381,18 @@ def _lives(process: psutil.Process) -> bool:
 
 def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kill], Log]:
     """Kill at each of these moments, one after the other; what was done, and all that happened."""
-    system.write()
-    system.start()
-    since = time.time()
     done = []
     try:
+        system.write()
+        system.start()
+        since = time.time()
         for moment, victim in kills:
             done.append(system.kill_at(moment, victim))
-        # The last tick that counts is in the past, and its runs have ended.
-        time.sleep(60 - time.time() % 60)
-        time.sleep(20)
+        # The tick that is next shows that all goes on; those before it are judged.
+        end = time.time() // 60 * 60 + 60
+        time.sleep(max(0.0, end - time.time()))
         with suppress(LateError):
-            wait_for(system._is_quiet, seconds=QUIET_SECONDS, what="the end of all runs")
+            system.wait_until_quiet(end)
         log = system.log(since)
         return done, log
     finally:
