@@ -124,8 +124,12 @@ def _tenant_job(
 
 
 def _runnable(workspace: Workspace) -> Iterator[tuple[Schedule, Job]]:
-    """Each schedule whose job is healthy, beside it, in the order of the file."""
-    jobs = {job.id: job for job in workspace.jobs}
+    """Each schedule whose job is healthy, beside it, in the order of the file.
+
+    None while it is not known what runner.yaml says of tenants: each run would fail, and what was
+    due would be used up.
+    """
+    jobs = {job.id: job for job in workspace.jobs} if workspace.is_sound else {}
     for schedule in workspace.schedules:
         if schedule.job_id in jobs:
             yield schedule, jobs[schedule.job_id]

@@ -217,6 +217,17 @@ def test_an_entry_of_a_broken_job_is_neither(make_workspace):
     assert [sensor.name for sensor in repository.sensor_defs] == ["acme_job_0_hourly__sensor"]
 
 
+def test_nothing_fires_while_it_is_not_known_what_runner_yaml_says(make_workspace):
+    sound = make_workspace()
+
+    counts = [
+        (len(repository.schedule_defs), len(repository.assets_defs_by_key))
+        for repository in map(build, (sound, replace(sound, is_sound=False)))
+    ]
+
+    assert counts == [(15, 15), (0, 15)]
+
+
 def test_schedules_know_since_when_they_are_enabled(make_workspace):
     workspace = make_workspace()
     first, second, *_ = workspace.schedules
