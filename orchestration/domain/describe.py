@@ -64,9 +64,8 @@ def describe_trigger(trigger: Trigger) -> str:
     match trigger:
         case CronTrigger(expressions=expressions, timezone=timezone):
             return f"at {' and at '.join(f'`{text}`' for text in expressions)} ({timezone})"
-        case IntervalTrigger(interval=interval, offset=offset):
-            moved = f", {format_duration(offset)} later" if offset else ""
-            return f"every {format_duration(interval)} on the UTC grid{moved}"
+        case IntervalTrigger(interval=interval):  # only a spread gives it an offset; see below
+            return f"every {format_duration(interval)} on the UTC grid"
         case AfterCompletionTrigger(delay=delay):
             return f"{format_duration(delay)} after its last run has ended"
         case ContinuousTrigger(minimum_gap=gap, error_backoff=backoff, max_error_backoff=longest):

@@ -46,10 +46,7 @@ def schedule(trigger=HOURLY, **changes) -> Schedule:
             "at `0 2 * * *` and at `0 14 * * 1` (UTC)",
         ),
         (IntervalTrigger(interval=timedelta(minutes=90)), "every 1h30m on the UTC grid"),
-        (
-            IntervalTrigger(interval=timedelta(hours=7), offset=timedelta(minutes=7)),
-            "every 7h on the UTC grid, 7m later",
-        ),
+        (IntervalTrigger(interval=timedelta(hours=7)), "every 7h on the UTC grid"),
         (AfterCompletionTrigger(delay=timedelta(minutes=10)), "10m after its last run has ended"),
         (CONTINUOUS, "again and again, 5s apart, after failures 30s, doubling up to 1h"),
         (OnceTrigger(generation="2026-06"), "once for generation `2026-06`"),
@@ -82,6 +79,19 @@ def test_everything_that_changes_when_it_runs_is_in_the_sentence():
         " of 10m; only from 2026-01-01 00:00+01:00 on and before 2026-12-31 18:00+01:00; skipped"
         " while a run of it is under way; every tick that was missed runs, at most 6h later;"
         " priority high; disabled in runner.yaml."
+    )
+
+
+def test_the_offset_of_an_interval_is_named_once():
+    minutes = timedelta(minutes=7)
+    spread = replace(
+        schedule(IntervalTrigger(interval=timedelta(hours=1), offset=minutes)),
+        spread=timedelta(minutes=10),
+        offset=minutes,
+    )
+
+    assert describe_schedule(spread) == (
+        "Runs `acme/airports` every 1h on the UTC grid; moved by 7m, chosen within a spread of 10m."
     )
 
 
