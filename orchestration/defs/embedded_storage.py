@@ -27,6 +27,8 @@ from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy.pool import QueuePool
 
+from orchestration.defs.settled_events import SettledEvents
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -80,7 +82,7 @@ class ScheduleStorage(_KeptOpen, SqliteScheduleStorage):
     """Ticks, and the switches of schedules and sensors."""
 
 
-class EventLogStorage(SqliteEventLogStorage):
+class EventLogStorage(SettledEvents, SqliteEventLogStorage):
     """Events: a file for each run, and an index of what is asked for across runs."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:

@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
-from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+)
+
+from orchestration.defs.settled_events import SettledEvents
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -36,12 +42,17 @@ class RunStorage(PostgresRunStorage):
                 yield connection
 
 
+class EventLogStorage(SettledEvents, PostgresEventLogStorage):
+    """Events of all runs."""
+
+
 class PostgresStorage(DagsterPostgresStorage):
     """Dagster's storage for runs, events and schedules at `postgres_url`."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)  # creates the tables
         self._run_storage = RunStorage(postgres_url)
+        self._event_log_storage = EventLogStorage(postgres_url)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

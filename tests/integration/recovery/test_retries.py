@@ -1,5 +1,9 @@
 """Which runs the generated instance repeats: those whose worker crashed, once, and what of them."""
 
+import logging
+import time
+from functools import partial
+
 import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
@@ -23,27 +27,41 @@ CRASHES = (
 @pytest.fixture
 def instance(tmp_path):
     """An instance that is set up as `orchestrate` writes it."""
+    with open_instance(tmp_path) as instance:
+        yield instance
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request, tmp_path, monkeypatch):
+    """The same on either storage."""
+    if request.param == "postgres":
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgres_url")())
+    variable = "DATABASE_URL" if request.param == "postgres" else None
+    with open_instance(tmp_path, variable) as instance:
+        yield instance
+
+
+def open_instance(tmp_path, postgres_url=None):
     workspace = Workspace(
         root=tmp_path,
         runner_file=tmp_path / "runner.yaml",
-        settings=Settings(state_directory=tmp_path),
+        settings=Settings(state_directory=tmp_path, postgres_url=postgres_url),
     )
     text = render_instance(workspace, dagster_home=tmp_path, run_server=tmp_path / "socket")
     (tmp_path / "dagster.yaml").write_text(text)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        yield instance
+    return dg.DagsterInstance.from_config(str(tmp_path))
 
 
 @pytest.fixture
 def start(instance):
     """Gives a run of a job of each tenant that is under way."""
+    return partial(start_run, instance)
+
+
+def start_run(instance, **lineage):
     assets = [dg.asset(name=tenant)(lambda: None) for tenant in TENANTS]
     job = dg.Definitions(assets=assets).resolve_implicit_global_asset_job_def()
-
-    def begin(**lineage):
-        return instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, **lineage)
-
-    return begin
+    return instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, **lineage)
 
 
 def fail(instance, run, reason):
@@ -101,3 +119,45 @@ def test_of_a_run_that_is_repeated_the_steps_that_were_not_done_are(instance, st
     failed = instance.get_run_by_id(run.run_id)
     steps, _ = KnownExecutionState.build_resume_retry_reexecution(instance, failed)
     assert set(steps) == set(TENANTS) - set(done)
+
+
+def fail_in_the_log(instance, run, seconds_ago=0):
+    """What a process has done that was killed between the log and the run, or is about to go on."""
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, job_name=run.job_name)
+    entry = dg.EventLogEntry(
+        error_info=None,
+        level=logging.ERROR,
+        user_message="",
+        run_id=run.run_id,
+        timestamp=time.time() - seconds_ago,
+        dagster_event=event,
+    )
+    instance.event_log_storage.store_event(entry)
+    return event
+
+
+def shown(instance):
+    """The runs whose failures the daemon sees."""
+    entries = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
+        dagster_event_type=dg.DagsterEventType.RUN_FAILURE
+    )
+    return [entry.run_id for entry in entries.values()]
+
+
+def test_the_daemon_sees_a_failure_when_the_run_has_failed(either):
+    runs = [start_run(either) for _ in TENANTS]
+    either.report_run_failed(runs[0])
+    event = fail_in_the_log(either, runs[1])
+    either.report_run_failed(runs[2])
+    assert shown(either) == [runs[0].run_id]
+
+    either.run_storage.handle_run_event(runs[1].run_id, event)
+    assert shown(either) == [run.run_id for run in runs]
+
+
+def test_a_failure_that_nobody_goes_on_with_does_not_hide_the_others(either):
+    runs = [start_run(either) for _ in TENANTS]
+    fail_in_the_log(either, runs[0], seconds_ago=61)
+    either.report_run_failed(runs[1])
+
+    assert shown(either) == [runs[0].run_id, runs[1].run_id]

@@ -19,7 +19,6 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickData
 from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
 from orchestration.defs import postgres_storage
@@ -103,7 +102,7 @@ class HeldPostgresRunStorage(_Runs, postgres_storage.RunStorage):
     pass
 
 
-class HeldPostgresEventLogStorage(_Events, PostgresEventLogStorage):
+class HeldPostgresEventLogStorage(_Events, postgres_storage.EventLogStorage):
     pass
 
 
