@@ -32,9 +32,10 @@ run_coordinator:
     dequeue_interval_seconds: 1
     dequeue_use_threads: true
     dequeue_num_workers: 8
-    # A run that is due while the files are being reloaded waits, and is not failed.
-    max_user_code_failure_retries: 10
-    user_code_failure_retry_delay: 10
+    # A run that is due while the code server or the run server is away waits for it, for a day;
+    # Dagster fails it then. Each try writes a few events into the log of the run.
+    max_user_code_failure_retries: 2880
+    user_code_failure_retry_delay: 30
 
 {storage}
 

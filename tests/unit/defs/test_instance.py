@@ -38,10 +38,17 @@ def test_our_coordinator_reads_the_index_of_the_state_directory():
             "dequeue_interval_seconds": 1,
             "dequeue_use_threads": True,
             "dequeue_num_workers": 8,
-            "max_user_code_failure_retries": 10,
-            "user_code_failure_retry_delay": 10,
+            "max_user_code_failure_retries": 2880,
+            "user_code_failure_retry_delay": 30,
         },
     }
+
+
+def test_a_run_waits_a_day_for_a_code_server_or_a_run_server_that_is_away():
+    queue = yaml.safe_load(TEXT)["run_coordinator"]["config"]
+
+    tries = queue["max_user_code_failure_retries"]
+    assert timedelta(seconds=tries * queue["user_code_failure_retry_delay"]) == timedelta(days=1)
 
 
 def test_a_run_whose_worker_is_gone_gives_its_slot_back_within_a_minute():
