@@ -156,6 +156,15 @@ class Document:
         line = self.excerpt(location.line)
         self.problems.append(rule.problem(location, source_line=line, hint=hint, **values))
 
+    def errors_within(self, place: Place) -> int:
+        """How many errors stand inside the value at `place`, of those that are shown."""
+        node = self._node(place)
+        if node is None or not self.has_errors:
+            return 0
+        start, end = _span(node)
+        found = (problem.location for problem in self.problems if problem.is_error)
+        return sum(start <= (at.line - 1, at.column - 1) <= end for at in found)
+
     def excerpt(self, line: int) -> str:
         """The text of a line (from 1), without what looks like a secret."""
         text = self.lines[line - 1] if line <= len(self.lines) else ""
@@ -189,6 +198,14 @@ class Document:
 
     def has(self, place: Place) -> bool:
         """Whether the file has something at `place`."""
+        return self._node(place) is not None
+
+    def written(self, place: Place) -> str | None:
+        """The scalar at `place` as the file has it, None where there is no scalar."""
+        node = self._node(place)
+        return node.value if isinstance(node, ScalarEvent) else None
+
+    def _node(self, place: Place) -> Node | None:
         node: Node | None = self.root
         for step in place:
             if isinstance(node, MapNode):
@@ -196,18 +213,8 @@ class Document:
             elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node.nodes):
                 node = node.nodes[step]
             else:
-                return False
-        return node is not None
-
-    def written(self, place: Place) -> str | None:
-        """The scalar at `place` as the file has it, None where there is no scalar."""
-        node: Node | None = self.root
-        for step in place:
-            if isinstance(node, MapNode):
-                node = node.nodes.get(str(step))
-            elif isinstance(node, ListNode) and isinstance(step, int):
-                node = node.nodes[step]
-        return node.value if isinstance(node, ScalarEvent) else None
+                return None
+        return node
 
     def location_at(self, line: int, column: int, length: int = 1) -> Location:
         """The location for positions that count from 0."""
@@ -231,3 +238,12 @@ def _is_visible(node: Node | None) -> bool:
     return isinstance(node, ScalarEvent) and (
         node.start_mark.index != node.end_mark.index or bool(node.value)
     )
+
+
+def _span(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last position of the node, as line and column from 0."""
+    if isinstance(node, ScalarEvent):
+        start, end = node.start_mark, node.end_mark
+    else:
+        start, end = node.start, node.end
+    return (start.line, start.column), (end.line, end.column)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestration.config.times import Timing
     from orchestration.domain.events import JsonValue
 
-_SCHEDULES: Place = ("runner", "orchestrator", "schedules")
+SCHEDULES: Place = ("runner", "orchestrator", "schedules")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def read_entries(
     for index, value in enumerate(raw):
         if not finder.is_wanted(_text(value, "config")):
             continue
-        place: Place = (*_SCHEDULES, index)
+        place: Place = (*SCHEDULES, index)
         entry = _read_entry(document, place, value, finder)
         if entry is not None:
             entries.append(entry)
@@ -89,7 +89,8 @@ def _read_entry(
     check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
     timing = read_timing(document, place, fields, faulty=faulty)
     path = finder.find(document, (*place, "config"), fields.config)
-    if timing is None or path is None or document.error_count > before:
+    has_errors = document.error_count > before or document.errors_within(place)
+    if timing is None or path is None or has_errors:
         return None
     return Entry(place=place, fields=fields, timing=timing, path=path)
 

@@ -48,9 +48,9 @@ runner:
     sqlite: {concurrency: 4}
 ```
 
-A wrong value in one schedule costs that schedule only, and while it stands, the last version of the
-schedule that was right stays in force. A mistake anywhere else, or in the YAML itself, keeps the
-last good version of the whole file in force. A change of `enabled` is in force at the next tick, without a reload.
+A mistake in one schedule costs that schedule only, and while it stands, the last version of the
+schedule that was right stays in force. A mistake anywhere else keeps the last good version of the
+whole file in force. A change of `enabled` is in force at the next tick, without a reload.
 """
 _JOB_INTRODUCTION = """\
 One file describes one job: the data of one asset for one tenant, and what moves it, which is

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.config import field_rules, names
 from orchestration.config.checks import check_secrets, read_folder, refuse_name
-from orchestration.config.entries import Entry, check_unique, read_entries
+from orchestration.config.entries import SCHEDULES, Entry, check_unique, read_entries
 from orchestration.config.find import read_state_directory
 from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS, RunnerFile
 from orchestration.config.tenants import read_tenants
@@ -62,7 +62,8 @@ def read_runner(
     settings = _read_settings(document, file.runner, layout)
     tenants = read_tenants(document, file.runner, layout)
     _warn_of_idle_fields(document, file.runner)
-    is_sound = not document.has_errors
+    in_entries = sum(document.errors_within((*SCHEDULES, i)) for i in range(len(raw_entries)))
+    is_sound = document.error_count == in_entries
     entries, broken = read_entries(document, raw_entries, finder)
     return RunnerContent(
         settings=settings,

@@ -245,3 +245,36 @@ def test_a_run_worker_takes_the_assets_of_other_jobs_as_they_are_written(load):
     workspace = load({"runner.yaml": runner_of(*CHAIN), **FILES}, only=[f"/workspace/{REPORTS}"])
     assert triggers(workspace) == {"b": AssetTrigger(asset_key=("globex", "users"))}
     assert workspace.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ("name: off\n        interval_seconds: 60", "ORC009"),
+        ("name: globex_orders\n        cron: ${UNSET}", "ORC301"),
+        ("name: globex_orders\n        cron: '0 2 * * *'\n        cron: '0 3 * * *'", "ORC008"),
+    ],
+)
+def test_yaml_and_references_that_are_wrong_in_one_entry_cost_that_entry_alone(load, bad, code):
+    entries = "\n".join(
+        f"      - config: jobs/{tenant}/orders.yaml\n        {lines}"
+        for tenant, lines in (
+            ("acme", "name: acme_orders\n        interval_seconds: 60"),
+            ("globex", bad),
+            ("initech", "name: initech_orders\n        interval_seconds: 60"),
+        )
+    )
+    workspace = load(
+        {
+            "runner.yaml": f"runner:\n  orchestrator:\n    schedules:\n{entries}\n",
+            **{
+                f"jobs/{tenant}/orders.yaml": "asset: orders\ncommand: [load]\n"
+                for tenant in ("acme", "globex", "initech")
+            },
+        }
+    )
+
+    assert [problem.code for problem in workspace.problems if problem.is_error] == [code]
+    assert workspace.is_sound
+    assert [schedule.name for schedule in workspace.schedules] == ["acme_orders", "initech_orders"]
+    assert [job.id for job in workspace.jobs] == ["acme/orders", "globex/orders", "initech/orders"]
