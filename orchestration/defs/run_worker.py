@@ -10,7 +10,8 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
 from orchestration.defs.embedded_storage import EventLogStorage
-from orchestration.defs.lost_runs import end_lost_run
+from orchestration.defs.lost_runs import end_lost_run, mend_interrupted_run
+from orchestration.runner.lease import descriptors
 
 
 def preload() -> None:
@@ -41,8 +42,16 @@ def work(order: str) -> int:
     args = deserialize_value(order, ExecuteRunArgs)
     python = args.job_origin.repository_origin.executable_path
     if python != sys.executable:
+        for lease in descriptors():
+            os.set_inheritable(lease, True)  # noqa: FBT003 - so it is called
         os.execv(python, [python, "-m", "dagster", "api", "execute_run", order])  # noqa: S606 - there is no shell
-    api_cli.main(args=["execute_run", order], prog_name="dagster api", standalone_mode=False)
+    try:
+        api_cli.main(args=["execute_run", order], prog_name="dagster api", standalone_mode=False)
+    except SystemExit:  # the run has failed
+        if args.instance_ref is not None:
+            with dg.DagsterInstance.from_ref(args.instance_ref) as instance:
+                mend_interrupted_run(instance, args.run_id)
+        raise
     return 0
 
 

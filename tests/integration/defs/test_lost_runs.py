@@ -2,9 +2,10 @@
 
 import dagster as dg
 import pytest
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.plan.objects import StepSuccessData
 
-from orchestration.defs.lost_runs import end_lost_run, is_done
+from orchestration.defs.lost_runs import end_lost_run, is_done, mend_interrupted_run
 
 TENANTS = ("acme", "globex", "initech")
 CAUSE = "its process 7 was killed by SIGKILL"
@@ -69,3 +70,32 @@ def test_nothing_is_known_to_be_done_of_a_run_without_a_plan(instance):
     run = dg.DagsterRun(job_name="acme", run_id="acme")
 
     assert not is_done(instance, run)
+
+
+@pytest.mark.parametrize(
+    ("done", "reason", "status"),
+    [
+        (TENANTS, RunFailureReason.UNEXPECTED_TERMINATION, "SUCCESS"),
+        (TENANTS[:2], RunFailureReason.UNEXPECTED_TERMINATION, "FAILURE"),
+        (TENANTS, RunFailureReason.STEP_FAILURE, "FAILURE"),
+    ],
+    ids=["all was done", "work was left", "it failed by itself"],
+)
+def test_a_run_that_was_interrupted_when_its_work_was_done_has_succeeded(
+    instance, start, done, reason, status
+):
+    run = start(*done)
+    instance.report_run_failed(run, "", JobFailureData(error=None, failure_reason=reason))
+
+    mend_interrupted_run(instance, run.run_id)
+
+    assert instance.get_run_by_id(run.run_id).status.value == status
+
+
+def test_a_run_that_was_cancelled_when_its_work_was_done_stays_cancelled(instance, start):
+    run = start(*TENANTS)
+    instance.report_run_canceled(run)
+
+    mend_interrupted_run(instance, run.run_id)
+
+    assert instance.get_run_by_id(run.run_id).status.value == "CANCELED"
