@@ -388,8 +388,9 @@ def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kil
         since = time.time()
         for moment, victim in kills:
             done.append(system.kill_at(moment, victim))
-        # The tick that is next shows that all goes on; those before it are judged.
-        end = time.time() // 60 * 60 + 60
+        # The tick that is next is waited for, and so is a look at what has failed; then the ticks
+        # before that are judged.
+        end = max(time.time() // 60 * 60 + 60, *(outage.looked for outage in system.outages))
         time.sleep(max(0.0, end - time.time()))
         with suppress(LateError):
             system.wait_until_quiet(end)
