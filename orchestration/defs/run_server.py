@@ -97,8 +97,10 @@ class RunServer:
         `start` starts the worker of a run, once, and `stop` sends it SIGTERM; `look` does nothing.
         """
         run_id = request["run_id"]
+        if Path(run_id).name != run_id:
+            raise ValueError(f"`{run_id}` is not the id of a run")
         pid = self._pid(run_id)
-        if pid is None and is_held(self._leases / run_id):
+        if pid is None and (run_id in self._lingering or is_held(self._leases / run_id)):
             return {
                 "state": "stopping",
                 "detail": "its process was killed, and is being cleared up",
@@ -148,13 +150,15 @@ class RunServer:
         sys.stderr.flush()
         # A signal that falls between fork and the new process's own handlers is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            for mine in self._open:
-                mine.close()
-            _become(name, server, act)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-        return pid
+        try:
+            pid = os.fork()
+            if pid == 0:
+                for mine in self._open:
+                    mine.close()
+                _become(name, server, act)
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
 
     def _reap(self) -> None:
         while True:
@@ -181,7 +185,8 @@ class RunServer:
                 self._start_burial(order, f"its process {pid} was {ending}")
 
     def _start_burial(self, order: str, cause: str) -> None:
-        self._burials.add(self._fork("bury", lambda: self._bury(order, cause)))
+        with suppress(OSError):  # the system has no process left; run monitoring will see to it
+            self._burials.add(self._fork("bury", lambda: self._bury(order, cause)))
 
     def _drop(self, run_id: str) -> bool:
         """Whether nobody holds the lease of the run; it is removed then."""

@@ -20,11 +20,12 @@ from orchestration.defs.run_server import RunServer
 from orchestration.runner import ProcessSpec, run_attempt
 
 def leave(name):
-    # The command takes a while to stop.
-    script = f"exec 2>/dev/null; trap 'sleep 1; touch {name}.stopped; exit' TERM; touch {name}.begun; while :; do sleep 0.1; done"
+    # The command stops when it may.
+    wait = f"while [ ! -e {name}.may_stop ]; do sleep 0.05; done"
+    script = f"exec 2>/dev/null; trap '{wait}; touch {name}.stopped; exit' TERM; touch {name}.begun; while :; do sleep 0.05; done"
     spec = ProcessSpec(
         argv=("sh", "-c", script), working_directory=Path("/"), environ={"PATH": os.environ["PATH"]},
-        grace_period=timedelta(seconds=20),
+        grace_period=timedelta(seconds=120),
     )
     run_attempt(spec, attempt=1, on_output=lambda *_: None, on_event=lambda _: None)
 
@@ -185,6 +186,10 @@ def test_nonsense_is_refused_and_the_server_goes_on(server, content):
     assert server.ask("look", "acme")["state"] == "unknown"
 
 
+def test_the_id_of_a_run_is_no_path(server):
+    assert server.ask("start", "../acme", "")["state"] == "refused"
+
+
 def test_only_this_user_can_connect(server):
     assert oct(server.path.stat().st_mode & 0o777) == "0o600"
 
@@ -216,14 +221,12 @@ def test_a_killed_worker_has_ended_once_its_command_has_and_is_buried_then(serve
     wait_for((server.folder / "acme.begun").exists)
     os.kill(int(server.text("acme").split()[0]), signal.SIGKILL)
 
-    answers = {server.ask("look", "acme")["state"]}
-    while not (server.folder / "acme.stopped").exists():
-        assert not (server.folder / "acme.buried").exists()
-        answers.add(server.ask("look", "acme")["state"])
+    wait_for(lambda: server.ask("look", "acme")["state"] == "stopping")
+    assert not (server.folder / "acme.buried").exists()
+    (server.folder / "acme.may_stop").touch()
 
-    assert answers <= {"running", "stopping"}
-    assert "stopping" in answers
     assert server.ended("acme") == "killed by SIGKILL"
+    assert (server.folder / "acme.stopped").exists()
     assert server.text("acme.buried") == "killed by SIGKILL"
     assert list((server.folder / "leases").iterdir()) == []
 
@@ -243,6 +246,8 @@ def test_a_new_server_knows_what_is_left_of_the_workers_of_one_that_was_killed(s
         }
         assert [new.ask("look", tenant) for tenant in TENANTS] == [stopping] * 3
         assert new.ask("start", "acme", "wait") == stopping
+        for tenant in TENANTS:
+            (server.folder / f"{tenant}.may_stop").touch()
         for tenant in TENANTS:
             wait_for(lambda t=tenant: new.ask("look", t)["state"] == "unknown")
             assert (server.folder / f"{tenant}.stopped").exists()
