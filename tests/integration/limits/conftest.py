@@ -20,20 +20,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ORCHESTRATE = Path(sys.executable).with_name("orchestrate")
 STAMP = Path(__file__).with_name("stamp.py")
 SCHEDULED = {"acme": 7, "globex": 13, "initech": 20}
 """The tenants with schedules, and how many jobs each of them has; together forty."""
 DUE_AGAIN = {"acme": 3, "globex": 5, "initech": 7}
-PRESSED = {"acme": 5, "globex": 6, "initech": 9}
+PRESSED = {"acme": 5, "globex": 8, "initech": 10}
 BACKFILLED = {"soylent": 4, "tyrell": 6, "vandelay": 8}
-BY_PRIORITY = {"hooli": 6, "wayne": 6}
-STRIPE_JOBS, STRIPE_LIMIT = 4, 2
+BY_PRIORITY = {"hooli": 4, "wayne": 4}
+STRIPE_JOBS, STRIPE_LIMIT = 3, 2
 """So many jobs of each scheduled tenant read from `stripe`, which takes so many runs at once."""
-SLOW_JOBS = 12
+OTHERS = {"umbrella": 10}
 BLOCKER = "umbrella/blocker"
-WORK_SECONDS, SLOW_SECONDS, BLOCKER_SECONDS = 2.0, 3.0, 6.0
+WORK_SECONDS = 0.7
+"""So long a job takes at least. It goes on until its gate is open, so that all that may run at once
+does so, however slow the machine is.
+"""
 SECRETS = {"acme": "sesame-of-acme", "globex": "sesame-of-globex", "initech": "sesame-of-initech"}
 LAUNCH = """
 mutation($params: ExecutionParams!) {
@@ -55,7 +59,7 @@ query($filter: RunsFilter!) {
     ... on Runs { results { runId status creationTime tags { key value } } }
   }
 }"""
-QUEUE = "{ instance { runQueueConfig { maxConcurrentRuns } } }"
+QUEUE = "{ instance { runQueueConfig { maxConcurrentRuns tagConcurrencyLimitsYaml } } }"
 REPOSITORY = {"repositoryLocationName": "orchestration", "repositoryName": "__repository__"}
 
 
@@ -102,19 +106,21 @@ class Wave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """When the limit of a tenant was raised in the file, and when it was lowered again."""
+    """A limit that was changed in the file: when, and when the queue went by it."""
 
-    raised_at: float
-    lowered_at: float
+    done_at: float
+    in_force_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Everything that happened. `stored` is what the instance has kept of it, in all its files."""
+    """Everything that happened. `changes` are in order: the limit of `umbrella` raised and lowered,
+    then twice that of the instance. `stored` is what the instance has kept, wherever it did.
+    """
 
     works: list[Work]
     waves: dict[str, Wave]
-    change: Change
+    changes: list[Change]
     stored: bytes
 
 
@@ -128,6 +134,13 @@ def wait_for(look: Callable[[], Any], *, seconds: float, what: str) -> Any:
     return found
 
 
+GATES = {
+    tenant: f"gate-{number}"
+    for number, tenants in enumerate((SCHEDULED, BACKFILLED, BY_PRIORITY, OTHERS))
+    for tenant in tenants
+}
+
+
 def job_ids(tenant: str, count: int) -> list[str]:
     return [f"{tenant}/job_{number:02}" for number in range(count)]
 
@@ -136,17 +149,23 @@ def all_job_ids(counts: dict[str, int]) -> list[str]:
     return [*chain.from_iterable(job_ids(tenant, count) for tenant, count in counts.items())]
 
 
+def soon_enough() -> datetime:
+    """A full minute, after what it takes to start, and some of what comes before the tick."""
+    return (datetime.now(UTC) + timedelta(seconds=105)).replace(second=0, microsecond=0)
+
+
 @dataclass
 class Files:
     """The workspace in `root`, as it is now. All scheduled jobs are due at `first`, and some of them
     a minute later again.
 
-    The daemon looks for new schedules once a minute, so they stand in the file from the beginning.
+    The daemon looks for new schedules once a minute and does not fire those that it has not seen
+    before, so they stand in the file from the beginning.
     """
 
     root: Path
     postgres: bool
-    first: datetime
+    first: datetime = field(default_factory=soon_enough)
     umbrella_limit: int = 1
     max_concurrent_runs: int = 20
 
@@ -155,16 +174,20 @@ class Files:
         return self.first + timedelta(minutes=1)
 
     def write(self) -> None:
-        usual = all_job_ids(SCHEDULED | BACKFILLED | BY_PRIORITY)
-        jobs = dict.fromkeys(usual, WORK_SECONDS) | {BLOCKER: BLOCKER_SECONDS}
-        jobs |= dict.fromkeys(job_ids("umbrella", SLOW_JOBS), SLOW_SECONDS)
-        for job_id, seconds in jobs.items():
-            self._write_job(job_id, seconds)
+        for job_id in all_job_ids(SCHEDULED | BACKFILLED | BY_PRIORITY | OTHERS):
+            self._write_job(job_id, GATES[job_id.partition("/")[0]])
+        self._write_job(BLOCKER, "gate-of-the-blocker")
         secret = self.root / "secrets" / "TOKEN"
         secret.parent.mkdir()
         secret.write_text(f"{SECRETS['initech']}\n")
         secret.chmod(0o400)
         self.write_runner()
+
+    def postpone(self) -> None:
+        """Move the ticks where the start of everything took so long that the first would be missed."""
+        if datetime.now(UTC) > self.first - timedelta(seconds=15):
+            self.first = soon_enough()
+            self.write_runner()
 
     def write_runner(self) -> None:
         """In one step, so that nobody reads half of it."""
@@ -203,11 +226,11 @@ runner:
                     f'        cron: "{tick.minute} {tick.hour} * * *"\n'
                 )
 
-    def _write_job(self, job_id: str, seconds: float) -> None:
+    def _write_job(self, job_id: str, gate: str) -> None:
         tenant, _, name = job_id.partition("/")
         file = self.root / "jobs" / tenant / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        argv = [sys.executable, "-I", "-S", str(STAMP), "record", job_id, str(seconds)]
+        argv = [sys.executable, "-I", "-S", str(STAMP), "record", job_id, str(WORK_SECONDS), gate]
         is_stripe = tenant in SCHEDULED and job_id in job_ids(tenant, STRIPE_JOBS)
         file.write_text(
             f"asset: {name}\ncommand: {json.dumps(argv)}\n"
@@ -223,6 +246,7 @@ class System:
     files: Files
     url: str
     waves: dict[str, tuple[list[str], dict[str, Run]]] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         request = urllib.request.Request(
@@ -253,22 +277,20 @@ class System:
         launched = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
 
-    def set_limits(self, **limits: int) -> float:
-        """Change limits in runner.yaml; the time at which that was done."""
-        for name, value in limits.items():
-            setattr(self.files, name, value)
+    def change(self, name: str, value: int) -> None:
+        """Change a limit in runner.yaml, and wait until the queue goes by it."""
+        setattr(self.files, name, value)
         self.files.write_runner()
-        return time.time()
+        done_at = time.time()
+        wanted = (self.files.umbrella_limit, self.files.max_concurrent_runs)
+        wait_for(lambda: self._limits() == wanted, seconds=60, what="the new limit")
+        self.changes.append(Change(done_at=done_at, in_force_at=time.time()))
 
-    def set_cap(self, number: int) -> None:
-        """Let so many runs be under way at once, and wait until that is in force."""
-
-        def is_set() -> bool:
-            config = self.ask(QUEUE)["instance"]["runQueueConfig"]
-            return config["maxConcurrentRuns"] == number
-
-        self.set_limits(max_concurrent_runs=number)
-        wait_for(is_set, seconds=10, what="the new max_concurrent_runs")
+    def _limits(self) -> tuple[int, int]:
+        config = self.ask(QUEUE)["instance"]["runQueueConfig"]
+        limits = yaml.safe_load(config["tagConcurrencyLimitsYaml"])
+        by_key = {limit["key"]: limit["limit"] for limit in limits}
+        return by_key[".dagster/orchestration/tenant/umbrella"], config["maxConcurrentRuns"]
 
     def finish(self, wave: str, runs: int, jobs: Iterable[str]) -> None:
         """Wait until the wave has so many runs, and all have succeeded."""
@@ -280,7 +302,7 @@ class System:
             is_done = all(run["status"] == "SUCCESS" for run in found)
             return found if is_done and len(found) >= runs else None
 
-        found = wait_for(ended, seconds=150, what=f"the end of wave {wave}")
+        found = wait_for(ended, seconds=300, what=f"the end of wave {wave}")
         assert len(found) == runs
         self.waves[wave] = (sorted(jobs), {run["runId"]: parse_run(run) for run in found})
 
@@ -306,10 +328,24 @@ class System:
             works.append(work)
         return works
 
-    def under_way(self, tenant: str) -> int:
-        """How many processes of the tenant run now."""
-        own = [line.split()[0] for line in self._stamps() if f" {tenant}/" in line]
-        return own.count("start") - own.count("end")
+    def open_gate(self, tenant: str) -> None:
+        """Let the processes of all tenants with the same gate end."""
+        (self.files.root / GATES[tenant]).touch()
+
+    def close_gate(self, tenant: str) -> None:
+        (self.files.root / GATES[tenant]).unlink()
+
+    def wait_until_full(self, **limits: int) -> None:
+        """Wait until so many processes of each tenant run at once."""
+
+        def under_way(tenant: str) -> int:
+            own = [line.split()[0] for line in self._stamps() if f" {tenant}/" in line]
+            return own.count("start") - own.count("end")
+
+        def is_full() -> bool:
+            return {tenant: under_way(tenant) for tenant in limits} == limits
+
+        wait_for(is_full, seconds=120, what=f"as many processes as {limits}")
 
     def _stamps(self) -> list[str]:
         record = self.files.root / "record"
@@ -321,14 +357,18 @@ def parse_run(run: dict[str, Any]) -> Run:
     return Run(created=run["creationTime"], tags=tags)
 
 
-def change_a_limit(system: System) -> Change:
-    """The limit of `umbrella` is raised while its runs wait, and lowered again."""
-    for job_id in job_ids("umbrella", SLOW_JOBS):
+def change_a_limit(system: System) -> None:
+    """The limit of `umbrella` is raised while its runs wait, and lowered before the last ones come."""
+    jobs = all_job_ids(OTHERS)
+    for job_id in jobs[:-4]:
         system.materialize("change", job_id)
-    wait_for(lambda: system.under_way("umbrella"), seconds=60, what="the first of the slow runs")
-    raised_at = system.set_limits(umbrella_limit=3)
-    wait_for(lambda: system.under_way("umbrella") == 3, seconds=60, what="three runs at once")
-    return Change(raised_at=raised_at, lowered_at=system.set_limits(umbrella_limit=1))
+    system.wait_until_full(umbrella=1)
+    system.change("umbrella_limit", 3)
+    system.wait_until_full(umbrella=3)
+    system.change("umbrella_limit", 1)
+    system.open_gate("umbrella")
+    for job_id in jobs[-4:]:
+        system.materialize("change", job_id)
 
 
 def launch_backfills(system: System) -> Callable[[], None]:
@@ -337,48 +377,65 @@ def launch_backfills(system: System) -> Callable[[], None]:
     across = [job_ids(tenant, 1)[0] for tenant in BACKFILLED]
     for job_id in jobs:
         system.backfill("backfill", job_id)
-    system.backfill("backfill", *across)
-    return lambda: system.finish("backfill", len(jobs) + 1, [*jobs, *across])
+
+    def finish() -> None:
+        system.wait_until_full(soylent=1, tyrell=2, vandelay=3)
+        # Only now, since it takes a slot of each tenant while a single process of it runs.
+        system.backfill("backfill", *across)
+        system.open_gate("soylent")
+        system.finish("backfill", len(jobs) + 1, [*jobs, *across])
+
+    return finish
 
 
-def press_buttons(system: System, wave: str) -> tuple[int, list[str]]:
-    """Runs of single assets, of several of a tenant, and of one of each tenant; how many runs, and of
-    which jobs.
-    """
+def finish_scheduled(system: System, wave: str, runs: int, jobs: Iterable[str]) -> None:
+    """Keep the gate closed until every tenant has as many processes as it may, then let them go."""
+    system.wait_until_full(acme=1, globex=2, initech=3)
+    system.open_gate("acme")
+    system.finish(wave, runs, jobs)
+
+
+def press_buttons(system: System, wave: str) -> list[tuple[str, ...]]:
+    """Runs of single assets, of several of a tenant, and of one of each tenant; the jobs of each."""
     jobs = {tenant: job_ids(tenant, count) for tenant, count in PRESSED.items()}
     selections = [(job_id,) for own in jobs.values() for job_id in own[2:]]
     selections += [tuple(own[:2]) for own in jobs.values()]
     selections.append(tuple(own[-1] for own in jobs.values()))
     for selection in selections:
         system.materialize(wave, *selection)
-    return len(selections), [*chain.from_iterable(selections)]
+    return selections
 
 
 def launch_all_at_once(system: System) -> None:
     """The second tick while the button is pressed and the daemon works on backfills."""
     backfilled = [job_id for job in SCHEDULED.items() for job_id in job_ids(*job)[-2:]]
     due = all_job_ids(DUE_AGAIN)
+    system.close_gate("acme")
     for job_id in backfilled:
         system.backfill("all", job_id)
     soon = system.files.second - timedelta(seconds=2)
     wait_for(lambda: datetime.now(UTC) > soon, seconds=90, what="the second tick")
-    runs, pressed = press_buttons(system, "all")
-    system.finish("all", len(due) + len(backfilled) + runs, [*due, *backfilled, *pressed])
+    pressed = press_buttons(system, "all")
+    runs = len(due) + len(backfilled) + len(pressed)
+    finish_scheduled(system, "all", runs, [*due, *backfilled, *chain.from_iterable(pressed)])
 
 
 def fill_the_instance(system: System) -> None:
     """There is room for four runs, then for one; of what waits, the low priorities came first."""
-    system.set_cap(4)
+    system.change("max_concurrent_runs", 4)
     jobs = all_job_ids(BY_PRIORITY)
     for job_id in jobs:
         system.materialize("cap", job_id)
+    system.wait_until_full(hooli=4, wayne=0)
+    system.open_gate("hooli")
     system.finish("cap", len(jobs), jobs)
-    system.set_cap(1)
+    system.change("max_concurrent_runs", 1)
     system.materialize("priority", BLOCKER)
-    wait_for(lambda: system.under_way("umbrella"), seconds=60, what="the run before the others")
+    system.wait_until_full(umbrella=1)
     waiting = [*job_ids("wayne", 2), *job_ids("umbrella", 2), *job_ids("hooli", 2)]
     for job_id in waiting:
         system.materialize("priority", job_id)
+    (system.files.root / "gate-of-the-blocker").touch()
     system.finish("priority", 1 + len(waiting), [BLOCKER, *waiting])
 
 
@@ -424,17 +481,15 @@ def record(request, tmp_path_factory) -> Record:
     if request.param == "postgres":
         server = request.getfixturevalue("postgres_server")
         database = environ["DATABASE_URL"] = server.create_database()
-    # A full minute, after what it takes to start, and what comes before the tick.
-    first = (datetime.now(UTC) + timedelta(seconds=105)).replace(second=0, microsecond=0)
-    files = Files(root=root, postgres=server is not None, first=first)
+    files = Files(root=root, postgres=server is not None)
     files.write()
     with running(files, environ) as system:
+        files.postpone()
         finish_backfills = launch_backfills(system)
-        change = change_a_limit(system)
-        system.finish("tick", 40, all_job_ids(SCHEDULED))
+        change_a_limit(system)
+        finish_scheduled(system, "tick", 40, all_job_ids(SCHEDULED))
         finish_backfills()
-        system.finish("change", SLOW_JOBS, job_ids("umbrella", SLOW_JOBS))
-        system.finish("buttons", *press_buttons(system, "buttons"))
+        system.finish("change", 10, all_job_ids(OTHERS))
         launch_all_at_once(system)
         fill_the_instance(system)
     works = system.works()
@@ -443,4 +498,4 @@ def record(request, tmp_path_factory) -> Record:
         for name, (jobs, runs) in system.waves.items()
     }
     stored = stored_bytes(root) + (server.dump(database) if server else b"")
-    return Record(works=works, waves=waves, change=change, stored=stored)
+    return Record(works=works, waves=waves, changes=system.changes, stored=stored)
