@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from dagster._core.errors import DagsterError
 
 from orchestration.defs import tags
 from orchestration.defs.index import IndexEntry, WorkspaceIndex, read_index
@@ -25,17 +26,23 @@ if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
 
+class UnknownLimitsError(DagsterError):
+    """There is no index that says which limits a run counts against."""
+
+
 class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue with tenant tags on every run and limits read live from the index.
 
-    `index_file` in `dagster.yaml` names the index; a run that is submitted before there is one
-    keeps the tags it has.
+    `index_file` in `dagster.yaml` names the index. One that is gone, or of another format after an
+    upgrade, leaves the one before it in force. Before the first, no run is launched or submitted:
+    without its tags it would count against no limit.
     """
 
     def __init__(self, *, index_file: Path, **settings: Any) -> None:
         super().__init__(**settings)
         self._index_file = index_file
         self._read: tuple[tuple[int, int], WorkspaceIndex] | None = None
+        self._has_warned = False
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -51,18 +58,22 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         return cls(index_file=Path(settings.pop("index_file")), inst_data=inst_data, **settings)
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
-        """Put tenant, job, limit, priority and trace tags on the run, then queue it."""
+        """Put tenant, job, limit, priority and trace tags on the run, then queue it.
+
+        Raises:
+            UnknownLimitsError: the run stays as it is; Dagster's monitoring ends it, and repeats it.
+        """
         run = context.dagster_run
         index = self._index()
         if index is None:
-            self._logger.warning(
-                "no limits for run %s: no index at %s", run.run_id, self._index_file
+            raise UnknownLimitsError(
+                f"run {run.run_id} is not queued, since its limits are not known: there is no index"
+                f" at {self._index_file}; the code server writes it when it loads the files"
             )
-        else:
-            # A re-execution carries the tags of its parent, which may be out of date.
-            present = _given(run.tags) if run.parent_run_id else run.tags
-            wanted = run_tags(_entries(index, run), present) | _trace_tag(run)
-            self._instance.add_run_tags(run.run_id, wanted)
+        # A re-execution carries the tags of its parent, which may be out of date.
+        present = _given(run.tags) if run.parent_run_id else run.tags
+        wanted = run_tags(_entries(index, run), present) | _trace_tag(run)
+        self._instance.add_run_tags(run.run_id, wanted)
         return super().submit_run(context)
 
     def get_run_queue_config(self) -> RunQueueConfig:
@@ -70,25 +81,31 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         config = super().get_run_queue_config()
         index = self._index()
         if index is None:
-            return config
+            self._warn_once()
+            return config._replace(max_concurrent_runs=0)
         limits = [{"key": key, "limit": limit} for key, limit in index.limits.items()]
         return config._replace(
             tag_concurrency_limits=[*config.tag_concurrency_limits, *limits],
             max_concurrent_runs=index.max_concurrent_runs or config.max_concurrent_runs,
         )
 
+    def _warn_once(self) -> None:
+        if not self._has_warned:
+            self._logger.warning("no run is launched: there is no index at %s", self._index_file)
+        self._has_warned = True
+
     def _index(self) -> WorkspaceIndex | None:
+        """The last index that could be read."""
         try:
             status = self._index_file.stat()
         except FileNotFoundError:
-            return None
+            return self._read[1] if self._read else None
         stamp = (status.st_mtime_ns, status.st_size)
         if self._read is None or self._read[0] != stamp:
             index = read_index(self._index_file)
-            if index is None:
-                return None
-            self._read = (stamp, index)
-        return self._read[1]
+            if index is not None:
+                self._read = (stamp, index)
+        return self._read[1] if self._read else None
 
 
 def _entries(index: WorkspaceIndex, run: dg.DagsterRun) -> list[IndexEntry]:

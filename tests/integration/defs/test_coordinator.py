@@ -9,7 +9,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from dagster._core.run_coordinator.base import SubmitRunContext
 
 from orchestration.defs.assemble import build_definitions
-from orchestration.defs.coordinator import OrchestrationRunCoordinator
+from orchestration.defs.coordinator import OrchestrationRunCoordinator, UnknownLimitsError
 from orchestration.defs.index import build_index, write_index
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.problem import Location
@@ -213,7 +213,42 @@ def test_limits_follow_the_index_without_a_restart(instance, tmp_path):
     assert config.max_concurrent_runs == 12
 
 
-def test_before_the_first_load_runs_are_queued_as_they_are(instance, tmp_path):
-    tags = submit(instance, workspace(tmp_path, concurrency=1), "acme/job_0")
+def test_before_the_first_index_no_run_is_queued_or_launched_and_that_is_said_once(
+    instance, tmp_path, caplog
+):
+    with pytest.raises(UnknownLimitsError, match="its limits are not known"):
+        submit(instance, workspace(tmp_path, concurrency=1), "acme/job_0")
+    configs = [instance.run_coordinator.get_run_queue_config() for _ in range(3)]
 
-    assert "tenant" not in tags
+    assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.NOT_STARTED]
+    assert [config.max_concurrent_runs for config in configs] == [0, 0, 0]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no run is launched: there is no index at {tmp_path / 'index.json'}"
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "", '{"format": 999, "jobs": {}}'])
+def test_an_index_that_is_gone_or_of_another_format_leaves_the_one_before_in_force(
+    instance, tmp_path, content
+):
+    path, space = tmp_path / "index.json", workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), path)
+    before = instance.run_coordinator.get_run_queue_config()
+
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+
+    assert instance.run_coordinator.get_run_queue_config() == before
+    assert submit(instance, space, "globex/job_1")["tenant"] == "globex"
+
+
+def test_an_index_of_another_format_alone_lets_nothing_be_launched(instance, tmp_path):
+    path = tmp_path / "index.json"
+    path.write_text('{"format": 999, "jobs": {}}')
+    closed = instance.run_coordinator.get_run_queue_config()
+    write_index(build_index(workspace(tmp_path, concurrency=2)), path)
+
+    assert closed.max_concurrent_runs == 0
+    assert instance.run_coordinator.get_run_queue_config().max_concurrent_runs == 12
