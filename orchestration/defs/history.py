@@ -94,7 +94,8 @@ class TickHistory:
 
     def bounds(self, tick: datetime) -> list[datetime]:
         """Instants that no missed tick before `tick` can be older than: the last tick that was
-        looked at to the end, and the moment when the schedule was turned on.
+        looked at to the end, and the moment when the schedule was turned on. A tick that has
+        launched what was missed in part is as old as the last that it got to.
 
         A tick that broke off, or whose every evaluation failed, has not been looked at.
         """
@@ -108,7 +109,7 @@ class TickHistory:
             limit=1,
             statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED],
         )
-        stamps = [tick.timestamp for tick in last]
+        stamps = [_reached(tick) for tick in last]
         state = self.instance.get_instigator_state(found.instigator_origin_id, _selector(found))
         data = state.instigator_data if state else None
         if isinstance(data, ScheduleInstigatorData) and data.start_timestamp:
@@ -119,6 +120,12 @@ class TickHistory:
         storage = self.instance.schedule_storage
         found = storage.get_ticks_by_ids([self.tick_id]) if storage else ()
         return found[0] if found else None
+
+
+def _reached(tick: InstigatorTick) -> float:
+    """Up to which instant a tick has launched what was due: the latest of its run keys, if any."""
+    instants = [datetime.fromisoformat(key).timestamp() for key in tick.run_keys]
+    return max(instants, default=tick.timestamp)
 
 
 def read_tick_id(log_key: Sequence[str] | None) -> int | None:

@@ -31,8 +31,8 @@ from orchestration.domain.ticks import schedule_ticks, ticks
 LATE = timedelta(minutes=5)
 """A tick that is looked at later than this has been missed, for `catch_up: none`."""
 DEFAULT_CATCH_UP_WINDOW = timedelta(hours=24)
-MOST_SLOTS = 100
-"""The slots of an interval that one look launches; the next look goes on from there."""
+MOST_TICKS = 100
+"""The missed ticks that are launched at once; the next tick or look goes on from there."""
 
 _ON_TIME = timedelta(seconds=10)
 _MOMENT = timedelta(microseconds=1)
@@ -111,6 +111,7 @@ def decide_tick(
     """What Dagster's scheduler shall launch for `tick`, the newest one that is due.
 
     `missed` gives the ticks before it that nobody has looked at; asked for `catch_up: all` alone.
+    Of many, only the oldest are launched, and the others, `tick` with them, are still missed then.
     """
     if not look.enabled:
         return Decision(reason=_disabled(schedule))
@@ -118,7 +119,7 @@ def decide_tick(
     at = tick.astimezone(UTC)
     instants = [at] if schedule.allows(at) else []
     if schedule.catch_up is CatchUp.ALL:
-        instants = [*missed(), *instants]
+        instants = [*missed(), *instants][:MOST_TICKS]
     if not instants:
         return Decision(reason=_outside(schedule, at))
     if schedule.catch_up is CatchUp.NONE and look.now - tick > LATE:
@@ -147,7 +148,7 @@ def decide(schedule: Schedule, look: Look) -> Decision:
     """What a sensor shall launch now, for the triggers that Dagster's scheduler has no form for."""
     match schedule.trigger:
         case CronTrigger() | IntervalTrigger() as trigger:
-            return _decide_slots(schedule, trigger, look)
+            return _decide_ticks(schedule, trigger, look)
         case AfterCompletionTrigger() | ContinuousTrigger() as trigger:
             return _decide_following(schedule, trigger, look)
         case OnceTrigger(generation=generation):
@@ -158,46 +159,46 @@ def decide(schedule: Schedule, look: Look) -> Decision:
             assert_never(schedule.trigger)
 
 
-def _decide_slots(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decision:
-    """Slots are dealt with up to the cursor: a slot that is skipped does not come back."""
-    done = _read_cursor(look.cursor, "slots")
-    here = _cursor("slots", look.now)
+def _decide_ticks(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decision:
+    """Ticks are dealt with up to the cursor: one that is skipped does not come back."""
+    done = _read_cursor(look.cursor, "ticks")
+    here = _cursor("ticks", look.now)
     if not look.enabled:
         return Decision(reason=_disabled(schedule), cursor=here)
     if done is None:
-        return Decision(reason="this is the first look; slots count from now on", cursor=here)
+        return Decision(reason="this is the first look; ticks count from now on", cursor=here)
     bounds = [datetime.fromisoformat(done), *([look.since] if look.since else [])]
     start = max(max(bounds) + _MOMENT, look.now - _reach(schedule, trigger))
-    slots = list(schedule_ticks(schedule, start=start, end=look.now + _MOMENT))
-    if not slots:
+    found = list(schedule_ticks(schedule, start=start, end=look.now + _MOMENT))
+    if not found:
         return Decision(reason=_not_yet(schedule, trigger, look.now), cursor=look.cursor)
-    due = _choose_slots(schedule, slots, look.now)
+    due = _choose_ticks(schedule, found, look.now)
     if not due:
-        return Decision(reason=_late(slots[-1], look.now), cursor=here)
+        return Decision(reason=_late(found[-1], look.now), cursor=here)
     if busy := _overlap(schedule, look.history):
         return Decision(reason=busy, cursor=here)
     runs = tuple(
-        DueRun(key=_key(schedule, slot.astimezone(UTC).isoformat()), instant=slot) for slot in due
+        DueRun(key=_key(schedule, tick.astimezone(UTC).isoformat()), instant=tick) for tick in due
     )
-    return Decision(runs=runs, cursor=_cursor("slots", due[-1]))
+    return Decision(runs=runs, cursor=_cursor("ticks", due[-1]))
 
 
 def _reach(schedule: Schedule, trigger: TimeTrigger) -> timedelta:
-    """How far back a slot may lie that still matters."""
+    """How far back a tick may lie that still matters."""
     if schedule.catch_up is CatchUp.ALL:
         return schedule.catch_up_window or DEFAULT_CATCH_UP_WINDOW
     return max(trigger.interval, _ON_TIME) if isinstance(trigger, IntervalTrigger) else _YEAR
 
 
-def _choose_slots(
-    schedule: Schedule, slots: Sequence[datetime], now: datetime
+def _choose_ticks(
+    schedule: Schedule, found: Sequence[datetime], now: datetime
 ) -> Sequence[datetime]:
-    """All slots of the last seconds, since looks may be further apart than slots; else the newest."""
+    """All ticks of the last seconds, since looks may be further apart than ticks; else the newest."""
     if schedule.catch_up is CatchUp.ALL:
-        return slots[:MOST_SLOTS]
-    if schedule.catch_up is CatchUp.NONE and now - slots[-1] > LATE:
+        return found[:MOST_TICKS]
+    if schedule.catch_up is CatchUp.NONE and now - found[-1] > LATE:
         return ()
-    return [slot for slot in slots if now - slot < _ON_TIME] or slots[-1:]
+    return [tick for tick in found if now - tick < _ON_TIME] or found[-1:]
 
 
 def _decide_following(
@@ -313,7 +314,7 @@ def _not_yet(schedule: Schedule, trigger: TimeTrigger, now: datetime) -> str:
     following = next(ticks(trigger, start=start, end=start + _LONGEST_WAIT))
     if not schedule.allows(following):
         return _outside(schedule, following)
-    return f"the next slot is at {format_instant(following)}"
+    return f"the next tick is at {format_instant(following)}"
 
 
 def _late(tick: datetime, now: datetime) -> str:

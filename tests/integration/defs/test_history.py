@@ -140,7 +140,7 @@ def origin(name: str) -> RemoteInstigatorOrigin:
     return RemoteInstigatorOrigin(HERE, name)
 
 
-def add_tick(instance, name: str, at: datetime, status: TickStatus) -> int:
+def add_tick(instance, name: str, at: datetime, status: TickStatus, keys=()) -> int:
     found = instance.create_tick(
         TickData(
             instigator_origin_id=origin(name).get_id(),
@@ -150,6 +150,7 @@ def add_tick(instance, name: str, at: datetime, status: TickStatus) -> int:
             status=status,
             timestamp=at.timestamp(),
             run_ids=[],
+            run_keys=[key.isoformat() for key in keys],
             error=ERROR if status is TickStatus.FAILURE else None,
         )
     )
@@ -180,6 +181,17 @@ def test_missed_ticks_are_no_older_than_the_last_tick_that_came_to_an_end(instan
         "globex": [hours_ago(1), hours_ago(100)],
         "initech": [hours_ago(100)],
     }
+
+
+def test_what_a_tick_has_left_of_the_missed_ones_is_still_missed_at_the_next(instance):
+    portion = [hours_ago(hours) for hours in (9, 8, 7)]
+    add_tick(instance, "acme", hours_ago(1), TickStatus.SUCCESS, keys=portion)
+    add_tick(instance, "globex", hours_ago(1), TickStatus.SUCCESS, keys=[hours_ago(1)])
+    now = {name: add_tick(instance, name, NOON, TickStatus.STARTED) for name in TENANTS}
+
+    bounds = {name: TickHistory(instance, now[name]).bounds(NOON) for name in TENANTS}
+
+    assert bounds == {"acme": [hours_ago(7)], "globex": [hours_ago(1)], "initech": []}
 
 
 def test_a_tick_that_is_evaluated_again_gives_the_same_bounds(instance):

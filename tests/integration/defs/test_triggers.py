@@ -311,7 +311,7 @@ def test_each_minute_runs_once_with_the_priority_of_its_schedule(record):
     assert {run.priority for run in record.of("grid")} == {None}
 
 
-def test_slots_of_a_grid_lie_on_it_and_each_runs_once(record):
+def test_ticks_of_a_grid_lie_on_it_and_each_runs_once(record):
     instants = sorted(run.instant for run in record.of("grid"))
 
     assert len(set(instants)) == len(instants)

@@ -75,10 +75,10 @@ def test_a_skip_says_why_and_keeps_the_cursor(triggered):
 
 
 @pytest.mark.parametrize(
-    ("by_file", "by_hand", "slots"),
+    ("by_file", "by_hand", "ticks"),
     [(None, None, 5), (3, None, 3), (None, 3, 3), (3, 1, 1), (1, 3, 1)],
 )
-def test_what_was_due_before_it_was_turned_on_does_not_run(triggered, by_file, by_hand, slots):
+def test_what_was_due_before_it_was_turned_on_does_not_run(triggered, by_file, by_hand, ticks):
     schedule, job = triggered[7]
     every = IntervalTrigger(interval=timedelta(hours=1, seconds=1))
     schedule = replace(schedule, trigger=every, catch_up=CatchUp.ALL)
@@ -88,13 +88,13 @@ def test_what_was_due_before_it_was_turned_on_does_not_run(triggered, by_file, b
         return newest - (count - 0.5) * every.interval
 
     context = dg.build_sensor_context(
-        cursor=f"slots {before(5).isoformat()}",
+        cursor=f"ticks {before(5).isoformat()}",
         last_sensor_start_time=before(by_hand).timestamp() if by_hand else None,
     )
     since = before(by_file) if by_file else None
     found = build_sensor(schedule, job, lambda _: True, since).evaluate_tick(context)
 
-    assert len(found.run_requests) == slots
+    assert len(found.run_requests) == ticks
 
 
 def test_what_has_been_launched_is_in_the_cursor(triggered):

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestration.domain.due import (
-    MOST_SLOTS,
+    MOST_TICKS,
     Decision,
     DueRun,
     EndedRun,
@@ -175,6 +175,14 @@ def test_catch_up_of_all_still_runs_what_was_missed_in_a_window_that_has_ended()
     assert tick(entry, missed=list).reason == "schedule `airports` ended at 2026-06-01 12:00+00:00"
 
 
+def test_of_many_missed_ticks_the_oldest_run_first_and_the_tick_itself_waits_for_its_turn():
+    missed = [NOON - timedelta(minutes=n) for n in reversed(range(1, MOST_TICKS + 50))]
+
+    decision = tick(schedule(catch_up=CatchUp.ALL), missed=lambda: missed)
+
+    assert [run.instant for run in decision.runs] == missed[:MOST_TICKS]
+
+
 def hours(*ago):
     return tuple(NOON - timedelta(hours=hour) for hour in ago)
 
@@ -204,40 +212,40 @@ def test_the_catch_up_window_is_a_day_unless_told_otherwise():
     assert found == hours(*reversed(range(1, 25)))
 
 
-# Intervals that cron cannot say. 12:00:00 is a slot of 90 s.
+# Intervals that cron cannot say. 12:00:00 is a tick of 90 s.
 
 
-def slots(instant: datetime) -> str:
-    return f"slots {instant.isoformat()}"
+def ticked(instant: datetime) -> str:
+    return f"ticks {instant.isoformat()}"
 
 
 def run(*instants) -> tuple[DueRun, ...]:
     return tuple(DueRun(key=f"airports {at.isoformat()}", instant=at) for at in instants)
 
 
-def test_a_slot_runs_under_its_own_key_once_its_instant_has_come():
-    before = slots(NOON - timedelta(seconds=90))
+def test_a_tick_runs_under_its_own_key_once_its_instant_has_come():
+    before = ticked(NOON - timedelta(seconds=90))
 
     assert decide(schedule(EVERY_90_S), look(before)) == Decision(
-        runs=run(NOON), cursor=slots(NOON)
+        runs=run(NOON), cursor=ticked(NOON)
     )
 
 
-def test_a_slot_does_not_run_twice():
-    assert decide(schedule(EVERY_90_S), look(slots(NOON))) == Decision(
-        reason="the next slot is at 2026-06-01 12:01:30+00:00", cursor=slots(NOON)
+def test_a_tick_does_not_run_twice():
+    assert decide(schedule(EVERY_90_S), look(ticked(NOON))) == Decision(
+        reason="the next tick is at 2026-06-01 12:01:30+00:00", cursor=ticked(NOON)
     )
 
 
 @pytest.mark.parametrize("cursor", [None, "", "once 2026-06", "nonsense"])
 def test_the_first_look_runs_nothing_and_a_cursor_of_another_trigger_is_a_first_look(cursor):
     assert decide(schedule(EVERY_90_S), look(cursor)) == Decision(
-        reason="this is the first look; slots count from now on", cursor=slots(NOW)
+        reason="this is the first look; ticks count from now on", cursor=ticked(NOW)
     )
 
 
-def test_of_missed_slots_the_newest_runs():
-    week_ago = slots(NOON - timedelta(days=7))
+def test_of_missed_ticks_the_newest_runs():
+    week_ago = ticked(NOON - timedelta(days=7))
 
     assert decide(schedule(EVERY_90_S), look(week_ago)).runs == run(NOON)
     assert decide(schedule(HOURLY), look(week_ago)).runs == run(NOON)
@@ -245,11 +253,11 @@ def test_of_missed_slots_the_newest_runs():
 
 def test_an_interval_shorter_than_the_time_between_looks_keeps_its_grid():
     entry = schedule(IntervalTrigger(interval=timedelta(seconds=2)))
-    seen = slots(NOON - timedelta(seconds=4))
+    seen = ticked(NOON - timedelta(seconds=4))
 
     assert decide(entry, look(seen)) == Decision(
         runs=run(*(NOON + timedelta(seconds=at) for at in (-2, 0, 2))),
-        cursor=slots(NOON + timedelta(seconds=2)),
+        cursor=ticked(NOON + timedelta(seconds=2)),
     )
 
 
@@ -266,37 +274,37 @@ def test_an_interval_keeps_its_grid_over_a_month_of_looks_at_odd_times(seconds):
         last, now = now, now + timedelta(seconds=chance.uniform(5, min(seconds - 5, 900)))
 
     first, latest = (int(at.timestamp() // seconds) for at in (NOON, last))
-    assert launched == [slot * seconds for slot in range(first + 1, latest + 1)]
+    assert launched == [at * seconds for at in range(first + 1, latest + 1)]
 
 
-def test_without_catch_up_a_slot_more_than_5_minutes_late_is_gone():
+def test_without_catch_up_a_tick_more_than_5_minutes_late_is_gone():
     entry = schedule(IntervalTrigger(interval=timedelta(hours=7)), catch_up=CatchUp.NONE)
-    seen = look(slots(NOON - timedelta(days=1)))
+    seen = look(ticked(NOON - timedelta(days=1)))
 
     decision = decide(entry, seen)
 
     assert decision.reason.endswith("late, and `catch_up: none` runs none later than 5m")
-    assert decision.cursor == slots(NOW)
+    assert decision.cursor == ticked(NOW)
 
 
-def test_with_all_every_missed_slot_within_the_window_runs_in_portions():
-    window = timedelta(seconds=90 * (MOST_SLOTS + 10))
+def test_with_all_every_missed_tick_within_the_window_runs_in_portions():
+    window = timedelta(seconds=90 * (MOST_TICKS + 10))
     entry = schedule(EVERY_90_S, catch_up=CatchUp.ALL, catch_up_window=window)
 
-    first = decide(entry, look(slots(NOON - timedelta(days=30))))
+    first = decide(entry, look(ticked(NOON - timedelta(days=30))))
     second = decide(entry, look(first.cursor))
 
-    assert (len(first.runs), len(second.runs)) == (MOST_SLOTS, 10)
+    assert (len(first.runs), len(second.runs)) == (MOST_TICKS, 10)
     instants = [due.instant for due in (*first.runs, *second.runs)]
-    assert instants == [NOON - timedelta(seconds=90 * n) for n in reversed(range(MOST_SLOTS + 10))]
+    assert instants == [NOON - timedelta(seconds=90 * n) for n in reversed(range(MOST_TICKS + 10))]
     assert decide(entry, look(second.cursor)).runs == ()
 
 
-def test_slots_before_the_schedule_was_enabled_do_not_come_back():
+def test_ticks_before_the_schedule_was_enabled_do_not_come_back():
     entry = schedule(EVERY_90_S, catch_up=CatchUp.ALL)
     since = NOON - timedelta(seconds=100)
 
-    decision = decide(entry, look(slots(NOON - timedelta(hours=1)), since=since))
+    decision = decide(entry, look(ticked(NOON - timedelta(hours=1)), since=since))
 
     assert [due.instant for due in decision.runs] == [NOON - timedelta(seconds=90), NOON]
 
@@ -308,32 +316,32 @@ def test_slots_before_the_schedule_was_enabled_do_not_come_back():
         (SKIP, {"active": 1}, "`overlap: skip`: a run is under way or queued for `acme/airports`"),
     ],
 )
-def test_a_slot_that_is_skipped_is_gone(changes, seen, reason):
-    before = slots(NOON - timedelta(hours=1))
+def test_a_tick_that_is_skipped_is_gone(changes, seen, reason):
+    before = ticked(NOON - timedelta(hours=1))
 
     assert decide(schedule(EVERY_90_S, **changes), look(before, **seen)) == Decision(
-        reason=reason, cursor=slots(NOW)
+        reason=reason, cursor=ticked(NOW)
     )
 
 
 CHATHAM = CronTrigger(expressions=("0 3 * * *",), timezone="Pacific/Chatham")
 
 
-def test_the_ticks_of_a_cron_that_dagster_cannot_keep_are_slots_too():
+def test_the_ticks_of_a_cron_that_dagster_cannot_keep_are_ticks_too():
     """In Chatham 03:00 does not exist on the day on which the clocks change at 02:45."""
     entry = schedule(CHATHAM)
     gap = datetime(2026, 9, 26, 14, 0, tzinfo=UTC)
-    seen = slots(gap - timedelta(hours=1))
+    seen = ticked(gap - timedelta(hours=1))
     assert decide(entry, look(seen, now=gap)) == Decision(
-        runs=run(gap), cursor=slots(gap.astimezone(ZoneInfo("Pacific/Chatham")))
+        runs=run(gap), cursor=ticked(gap.astimezone(ZoneInfo("Pacific/Chatham")))
     )
     assert decide(entry, look(seen, now=gap - timedelta(seconds=1))) == Decision(
-        reason="the next slot is at 2026-09-27 03:45+13:45", cursor=seen
+        reason="the next tick is at 2026-09-27 03:45+13:45", cursor=seen
     )
 
 
-def test_slots_outside_the_window_do_not_run():
-    before = slots(NOON - timedelta(seconds=90))
+def test_ticks_outside_the_window_do_not_run():
+    before = ticked(NOON - timedelta(seconds=90))
 
     late = decide(schedule(EVERY_90_S, start=NOON + timedelta(hours=1)), look(before))
     over = decide(schedule(EVERY_90_S, end=NOON), look(before))
