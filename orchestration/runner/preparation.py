@@ -40,7 +40,7 @@ def prepare(
     `overrides` count before everything that the files and `environ` say, and become part of the
     environment of the process. They are secrets, as is what a reference takes from the secrets of
     the tenant or from `environ`, and the password in the URL of a proxy. What `environ` holds for
-    another tenant is not there for this job.
+    another tenant is not there for this job, nor is the URL of the database of the instance.
 
     Raises:
         NoFullRefreshError: `full_refresh` for a command job.
@@ -91,15 +91,25 @@ def _refuse(job: Job, workspace: Workspace, *, full_refresh: bool) -> None:
 
 
 class _Scope:
-    """What one job can see of `environ`, and what its tenant has."""
+    """What one job can see of `environ`, and what its tenant has. `hidden` says of each variable
+    that it cannot see whose that is.
+    """
 
     def __init__(self, job: Job, workspace: Workspace, environ: Mapping[str, str]) -> None:
         tenant = workspace.tenants.get(job.tenant)
         self.tenant_env = tenant.env if tenant else _NONE
         sources = {name: other.secrets for name, other in workspace.tenants.items()}
         owners = owned_variables(environ, sources)
-        self.foreign = {name: owner for name, owner in owners.items() if owner != job.tenant}
-        self.environ = {name: environ[name] for name in environ if name not in self.foreign}
+        self.hidden = {
+            name: f"belongs to tenant `{owner}`"
+            for name, owner in owners.items()
+            if owner != job.tenant
+        }
+        if workspace.settings.postgres_url:
+            self.hidden[workspace.settings.postgres_url] = (
+                "is the database of all tenants' runs, `postgres_url` of runner.yaml"
+            )
+        self.environ = {name: environ[name] for name in environ if name not in self.hidden}
         secrets = tenant.secrets if tenant else None
         self.source = open_secrets(secrets, self.environ) if secrets else None
 
@@ -159,9 +169,9 @@ def _missing(job: Job, resolver: Resolver, scope: _Scope) -> MissingVariableErro
     has = "has" if len(needed) == 1 else "have"
     source = f"{scope.source.description}, " if scope.source else ""
     refused = [
-        f"; `{name}` of the environment belongs to tenant `{scope.foreign[name]}`"
+        f"; `{name}` of the environment {scope.hidden[name]}"
         for name in sorted(resolver.missing)
-        if name in scope.foreign
+        if name in scope.hidden
     ]
     return MissingVariableError(
         f"job `{job.id}` needs {count} that {has} no value: {'; '.join(needed)}",

@@ -9,6 +9,7 @@ import pytest
 from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
+from orchestration.domain.secrets import EnvSecrets
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner import ProcessSpec, prepare
@@ -190,6 +191,21 @@ def test_one_missing_variable_reads_as_one(workspace, tmp_path):
     assert caught.value.reason == (
         "job `acme/orders` needs a variable that has no value: `API_KEY` (for command[1])"
     )
+
+
+@pytest.mark.parametrize("tenant", ["acme", "globex", "initech"])
+def test_no_job_can_read_the_url_of_the_database_of_the_instance(workspace, tmp_path, tenant):
+    settings = replace(workspace.settings, postgres_url="ACME_DATABASE_URL")
+    acme = replace(workspace.tenants["acme"], secrets=EnvSecrets(prefix="ACME_"))
+    workspace = replace(workspace, settings=settings, tenants={**workspace.tenants, "acme": acme})
+    environ = {**ENVIRON, "ACME_DATABASE_URL": "postgresql://all:secret@db/runs"}
+    for name in ("ACME_DATABASE_URL", "DATABASE_URL"):
+        job = command_job(tmp_path, "dump", f"${{{name}}}", tenant=tenant)
+        with pytest.raises(MissingVariableError) as caught:
+            prepare_first(job, workspace, environ=environ)
+        refused = "`ACME_DATABASE_URL` of the environment is the database of all tenants' runs"
+        assert (refused in caught.value.help) == (name == "ACME_DATABASE_URL")
+        assert "secret@db" not in str(caught.value)
 
 
 def test_a_tenant_that_runner_yaml_does_not_name_has_no_variables(workspace, tmp_path):
