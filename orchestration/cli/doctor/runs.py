@@ -14,9 +14,10 @@ from orchestration.defs.slots import describe_slot
 from orchestration.domain.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestration.cli.doctor.observed import Live, Observed, Run
+    from orchestration.defs.index import IndexEntry
 
 LONG_WAIT: Final = timedelta(hours=1)
 _STARTING: Final = timedelta(minutes=2)
@@ -26,8 +27,11 @@ _MOST_SHOWN: Final = 5
 
 def check_queue(seen: Observed, live: Live) -> Iterator[Finding]:
     """Runs that wait do so for a limit, and not for long."""
-    used = count_slots(seen, live)
-    waits = [(run, seen.now - run.created, find_hold(seen, live, used, run)) for run in live.queued]
+    entries = entries_by_job(seen)
+    used = count_slots(entries, live)
+    waits = [
+        (run, seen.now - run.created, find_hold(entries, live, used, run)) for run in live.queued
+    ]
     forgotten = [(run, wait) for run, wait, hold in waits if not hold and wait > _STARTING]
     for run, wait in forgotten[:_MOST_SHOWN]:
         yield fail(
@@ -66,31 +70,35 @@ def check_runs(seen: Observed, live: Live) -> Iterator[Finding]:
         yield fine(f"{count(len(live.under_way), 'run')} under way")
 
 
-def count_slots(seen: Observed, live: Live) -> Counter[str]:
+def entries_by_job(seen: Observed) -> dict[str, IndexEntry]:
+    """What the index says of each job, by its id."""
+    return {entry.job_id: entry for entry in seen.index.jobs.values()} if seen.index else {}
+
+
+def count_slots(entries: Mapping[str, IndexEntry], live: Live) -> Counter[str]:
     """How many runs are under way for each limit."""
-    return Counter(slot for run in live.under_way for slot in slots_of(seen, run))
+    return Counter(slot for run in live.under_way for slot in slots_of(entries, run))
 
 
-def find_hold(seen: Observed, live: Live, used: Counter[str], run: Run) -> str:
+def find_hold(entries: Mapping[str, IndexEntry], live: Live, used: Counter[str], run: Run) -> str:
     """The limit that keeps a run in the queue, in words; empty if there is none."""
     total = live.max_concurrent_runs
     if total is not None and 0 <= total <= len(live.under_way):
         return f"all runs: {len(live.under_way)} of {total} under way"
-    for slot in slots_of(seen, run):
+    for slot in slots_of(entries, run):
         limit = live.limits.get(slot)
         if limit is not None and used[slot] >= limit:
             return f"{describe_slot(slot)}: {used[slot]} of {limit} under way"
     return ""
 
 
-def slots_of(seen: Observed, run: Run) -> list[str]:
+def slots_of(entries: Mapping[str, IndexEntry], run: Run) -> list[str]:
     """The limits that a run counts against. Dagster shows their tags to nobody, so they are told
     from those that it shows.
     """
     tenants = run.tags.get(tags.TENANT, "").split(",")
     jobs = {f"{t}/{name}" for t in tenants for name in run.tags.get(tags.JOB_NAME, "").split(",")}
-    entries = seen.index.jobs.values() if seen.index else ()
-    mine = [entry for entry in entries if entry.job_id in jobs]
+    mine = [entries[job] for job in sorted(jobs) if job in entries]
     slots = [tags.tenant_slot(tenant) for tenant in tenants if tenant]
     slots += [tags.job_slot(entry.job_id) for entry in mine]
     slots += [tags.connector_slot(name) for entry in mine for name in entry.connectors]

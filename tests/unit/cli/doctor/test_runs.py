@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from orchestration.cli.doctor.finding import fail, fine, warn
-from orchestration.cli.doctor.runs import check_queue, check_runs
+from orchestration.cli.doctor.runs import check_queue, check_runs, entries_by_job, slots_of
 
 MINUTE = timedelta(minutes=1)
 DAEMON_LOG = "see /srv/etl/.orchestrate/logs/daemon.log"
@@ -59,6 +59,23 @@ def test_a_run_that_no_limit_holds_back_is_an_error_after_two_minutes(bench):
             "acme/orders has waited for 3m, and no limit holds it back (run run of acme)",
             help=DAEMON_LOG,
         )
+    ]
+
+
+def test_a_run_counts_against_the_limits_of_each_of_its_jobs_and_no_other(bench):
+    jobs = {"tenant": "acme,initech", "job_name": "orders"}
+    run = bench.run("acme", "STARTED", since=MINUTE, tags=jobs)
+
+    assert slots_of(entries_by_job(bench.observe()), run) == [
+        ".dagster/orchestration/tenant/acme",
+        ".dagster/orchestration/tenant/initech",
+        ".dagster/orchestration/job/acme/orders",
+        ".dagster/orchestration/job/initech/orders",
+        ".dagster/orchestration/connector/stripe",
+    ]
+    assert slots_of({}, run) == [
+        ".dagster/orchestration/tenant/acme",
+        ".dagster/orchestration/tenant/initech",
     ]
 
 
