@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _RUNS_SECONDS: Final = 2.0
 _LOGS_SECONDS: Final = 60.0
 _REMEMBERED: Final = 1000
-"""The runs that are known to have been told: many times what one answer holds."""
+"""The runs that are known to have been told: many times what ends at one instant."""
 
 
 class Background:

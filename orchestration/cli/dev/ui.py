@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _TIMEOUT_SECONDS: Final = 10
 _LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
   loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
-_RUNS = """query($since: Float!) { runsOrError(limit: 50, filter: {
+_PAGE: Final = 50
+_RUNS = """query($since: Float!, $cursor: String, $limit: Int!) {
+  runsOrError(cursor: $cursor, limit: $limit, filter: {
     updatedAfter: $since, statuses: [SUCCESS, FAILURE, CANCELED]}) { ... on Runs { results {
   runId jobName status startTime endTime updateTime tags { key value }
   assetMaterializations { metadataEntries {
@@ -72,8 +74,13 @@ class Ui:
         Raises:
             UiUnreachableError: the UI does not answer.
         """
-        found = self.query(_RUNS, {"since": since})["runsOrError"].get("results", [])
-        return sorted(map(parse_run, found), key=lambda run: run.updated_at)
+
+        def ask(cursor: str | None) -> list[FinishedRun]:
+            variables = {"since": since, "cursor": cursor, "limit": _PAGE}
+            found = self.query(_RUNS, variables)["runsOrError"].get("results", [])
+            return [parse_run(run) for run in found]
+
+        return sorted(read_pages(ask, size=_PAGE), key=lambda run: run.updated_at)
 
     def runs_under_way(self) -> list[str]:
         """The subjects of the runs that have left the queue and have not ended, in order.
@@ -106,6 +113,17 @@ class Ui:
             raise UiUnreachableError(str(error)) from error
         finally:
             connection.close()
+
+
+def read_pages(
+    ask: Callable[[str | None], Sequence[FinishedRun]], *, size: int
+) -> Iterator[FinishedRun]:
+    """The runs of all pages; `ask` gives the page of at most `size` runs after a run, by its id."""
+    page = ask(None)
+    yield from page
+    while len(page) >= size:
+        page = ask(page[-1].run_id)
+        yield from page
 
 
 def parse_run(run: Mapping[str, Any]) -> FinishedRun:

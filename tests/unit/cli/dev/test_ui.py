@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from orchestration.cli.dev.ui import FinishedRun, parse_run
+from orchestration.cli.dev.ui import FinishedRun, parse_run, read_pages
 
 RUN = {
     "runId": "r1",
@@ -55,3 +57,17 @@ def test_the_outcome_is_what_the_job_reported(status, reported, outcome):
     facts = [{"metadataEntries": [{"label": "status", "text": reported}]}]
 
     assert parse_run({**RUN, "status": status, "assetMaterializations": facts}).outcome == outcome
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 230])
+def test_more_runs_than_one_page_holds_are_asked_for_until_all_are_there(count):
+    runs = [replace(FINISHED, run_id=f"r{n}") for n in range(count)]
+    asked = []
+
+    def ask(cursor):
+        asked.append(cursor)
+        first = 0 if cursor is None else int(cursor.removeprefix("r")) + 1
+        return runs[first : first + 50]
+
+    assert list(read_pages(ask, size=50)) == runs
+    assert len(asked) == count // 50 + 1
