@@ -33,10 +33,7 @@ def cancel_runs(
     """Returns when no run is under way. One whose process is gone, or goes on after `patience`, is
     marked as cancelled: what remains of it is killed next.
     """
-    for run in _under_way(instance):
-        if run.status != dg.DagsterRunStatus.CANCELING and not _terminate(instance, run):
-            _mark(instance, run, "It had no process any more.")
-            tell(f"{_name(run)} had no process any more")
+    _terminate_all(instance, tell)
     deadline = clock() + patience.total_seconds()
     waiting = {run.run_id: run for run in _under_way(instance)}
     while waiting and clock() < deadline:
@@ -54,11 +51,21 @@ def _under_way(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
     return instance.get_runs(dg.RunsFilter(statuses=_STATUSES))
 
 
-def _terminate(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    try:
-        return instance.run_coordinator.cancel_run(run.run_id)
-    except DagsterUserCodeUnreachableError:
-        return False
+def _terminate_all(instance: dg.DagsterInstance, tell: Callable[[str], object]) -> None:
+    """Who asks waits for a run server that does not answer: once, not for each run."""
+    unreachable = False
+    for run in _under_way(instance):
+        if run.status == dg.DagsterRunStatus.CANCELING:
+            continue
+        try:
+            if not unreachable and instance.run_coordinator.cancel_run(run.run_id):
+                continue
+        except DagsterUserCodeUnreachableError as error:
+            tell(str(error))
+            unreachable = True
+        why = "nobody knows its process" if unreachable else "it had no process any more"
+        _mark(instance, run, f"It is cancelled: {why}.")
+        tell(f"{_name(run)} is cancelled: {why}")
 
 
 def _mark(instance: dg.DagsterInstance, run: dg.DagsterRun, why: str) -> None:

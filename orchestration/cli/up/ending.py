@@ -27,12 +27,13 @@ class Ending:
     """How to end, in order: no new runs, `patience` for those under way, then their cancellation.
 
     `runs` are the subjects of the runs under way, or raises UiUnreachableError. `cancel` starts the
-    process that cancels them. `hurried` is how many signals have come since the end began: one
+    process that cancels them, which is killed if it takes longer than `cancel_within`. `hurried` is how many signals have come since the end began: one
     ends the patience, two end everything.
     """
 
     runs: Callable[[], Sequence[str]]
     cancel: Callable[[], RunningProcess]
+    cancel_within: timedelta
     patience: timedelta
     hurried: Callable[[], int]
     tell: Callable[[Event], object]
@@ -71,9 +72,10 @@ class Ending:
 
     def _cancel_runs(self) -> None:
         self._say("cancelling", "the runs that are still under way")
+        deadline = self.clock() + self.cancel_within.total_seconds()
         process = self.cancel()
         while (ending := process.ended()) is None:
-            if self.hurried() > 1:
+            if self.hurried() > 1 or self.clock() >= deadline:
                 process.kill()
             self.pause(_POLL_SECONDS)
         if ending != "exit code 0":

@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -24,12 +24,13 @@ from orchestration.cli.up.supervisor import Supervisor
 from orchestration.defs.instance import cancel_timeout
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from pathlib import Path
 
     from orchestration.cli.dev.plan import Plan
 
 _STEP_SECONDS: Final = 0.1
+_CANCEL_SLACK: Final = timedelta(minutes=1)
+"""What the process that cancels runs needs beside their time to end: its own start and its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,7 @@ class _Up:
         left = Ending(
             runs=self._plan.ui.runs_under_way if has_runs else tuple,
             cancel=lambda: self._spawn(services.cancel_runs(root=root, patience=last)),
+            cancel_within=last + _CANCEL_SLACK,
             patience=self._patience or workspace.settings.graceful_shutdown_timeout,
             hurried=lambda: self._requests.number - before,
             tell=self._tell,

@@ -50,7 +50,7 @@ def test_what_cannot_end_by_itself_is_marked_and_what_has_not_started_is_left_al
         waiting: dg.DagsterRunStatus.NOT_STARTED,
     }
     assert told == [
-        "acme/orders had no process any more",
+        "acme/orders is cancelled: it had no process any more",
         "globex/orders did not end in time, and is killed",
     ]
     assert 50 <= clock.now < 51
@@ -70,3 +70,34 @@ def test_a_run_that_ends_while_it_is_waited_for_is_told(instance):
 
     assert told == ["acme/orders has ended"]
     assert clock.now < 1
+
+
+def test_a_run_server_that_does_not_answer_is_waited_for_once_and_not_for_each_run(tmp_path):
+    """Each time would take 5 seconds."""
+    launcher = {
+        "module": "orchestration.defs.launcher",
+        "class": "ForkingRunLauncher",
+        "config": {"socket": str(tmp_path / "gone.sock")},
+    }
+    clock, told = Clock(), []
+    with instance_for_test(overrides={"run_launcher": launcher}) as instance:
+        runs = {
+            tenant: start(instance, tenant, dg.DagsterRunStatus.STARTED)
+            for tenant in ("acme", "globex", "initech")
+        }
+
+        cancel_runs(
+            instance,
+            patience=timedelta(seconds=50),
+            tell=told.append,
+            clock=clock,
+            pause=clock.pause,
+        )
+
+        statuses = [instance.get_run_by_id(run_id).status for run_id in runs.values()]
+    assert statuses == [dg.DagsterRunStatus.CANCELED] * 3
+    assert told[0].startswith(f"the run server at {tmp_path / 'gone.sock'} does not answer")
+    assert sorted(told[1:]) == [
+        f"{tenant}/orders is cancelled: nobody knows its process" for tenant in runs
+    ]
+    assert clock.now == 0

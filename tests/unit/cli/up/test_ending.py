@@ -22,14 +22,14 @@ class FakeSupervisor:
 
 
 class FakeCancellation:
-    """The process that cancels runs; it takes five looks, or ends when it is killed."""
+    """The process that cancels runs; it takes some looks, or ends when it is killed."""
 
     log = Path("/srv/logs/cancel.log")
 
-    def __init__(self, deeds, ending):
+    def __init__(self, deeds, ending, looks):
         self._deeds = deeds
         self._ending = ending
-        self._looks = 5
+        self._looks = looks
 
     def ended(self):
         self._looks -= 1
@@ -46,16 +46,17 @@ class FakeCancellation:
 class Bench:
     """An end whose runs end at the given times, and whose operator is `hurried` at others."""
 
-    def __init__(self, endings, *, hurried=(), cancellation="exit code 0"):
+    def __init__(self, endings, *, hurried=(), cancellation="exit code 0", looks=5):
         self.now = 0.0
         self.deeds = []
         self.told = []
         self._endings = endings
         self._hurried = hurried
-        self._cancellation = cancellation
+        self._cancellation = FakeCancellation(self.deeds, cancellation, looks)
         self.ending = Ending(
             runs=self._runs,
             cancel=self._cancel,
+            cancel_within=timedelta(seconds=20),
             patience=timedelta(seconds=30),
             hurried=lambda: sum(at <= self.now for at in self._hurried),
             tell=self.told.append,
@@ -73,7 +74,7 @@ class Bench:
 
     def _cancel(self):
         self.deeds.append("cancel")
-        return FakeCancellation(self.deeds, self._cancellation)
+        return self._cancellation
 
     def _pause(self, seconds):
         self.now = round(self.now + seconds, 3)
@@ -127,6 +128,18 @@ def test_a_cancellation_that_fails_is_an_error_with_its_log():
 
     assert texts(bench, "error") == [
         "not all runs are cancelled (exit code 1); see /srv/logs/cancel.log"
+    ]
+
+
+def test_a_cancellation_that_hangs_is_killed_at_its_deadline():
+    bench = Bench(dict.fromkeys(BUSY, 1000), cancellation="killed by SIGKILL", looks=10**6)
+
+    bench.carry_out()
+
+    assert bench.deeds == ["stop ['daemon']", "cancel", "kill", "stop all"]
+    assert 50 <= bench.now < 51
+    assert texts(bench, "error") == [
+        "not all runs are cancelled (killed by SIGKILL); see /srv/logs/cancel.log"
     ]
 
 
