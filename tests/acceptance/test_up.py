@@ -14,6 +14,8 @@ from contextlib import closing, suppress
 import psutil
 import pytest
 
+from orchestration.cli.dev.home import claim
+
 pytestmark = pytest.mark.xdist_group("system")
 
 TENANTS = ("acme", "globex", "initech")
@@ -161,6 +163,20 @@ def test_what_is_killed_is_started_again_and_a_stop_waits_for_runs_and_then_canc
         "acme/stubborn has ended",
     ]
     assert up.lines("stopped") == ["everything"]
+
+
+def test_a_start_that_is_refused_leaves_no_folder_for_sockets_behind(workspace, tmp_path):
+    deep = workspace.folder / ("n" * 100)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    workspace.edit("runner.yaml", "runner:\n", f"runner:\n  state_directory: {deep.name}\n")
+
+    with claim(deep, "up"):
+        done = workspace.run("up", "--port", "0", TMPDIR=str(temporary))
+
+    assert done.err.startswith("error ORC")
+    assert "runs for this workspace already" in done.err
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_process_that_always_dies_ends_everything_within_a_minute(workspace, left):

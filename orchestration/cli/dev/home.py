@@ -84,7 +84,10 @@ def logs_folder(state: Path) -> Path:
 
 
 def find_home(state: Path, environ: Mapping[str, str]) -> Home:
-    """The places of a workspace with that state directory; DAGSTER_HOME decides where it is set."""
+    """The places of a workspace with that state directory; DAGSTER_HOME decides where it is set.
+
+    Makes a folder where the sockets lie elsewhere; `remove_sockets` removes it.
+    """
     socket = state / "code-server.sock"
     if len(os.fsencode(socket)) > _LONGEST_SOCKET_PATH:
         socket = Path(tempfile.mkdtemp(prefix="orchestrate-")) / socket.name

@@ -15,6 +15,7 @@ from orchestration.cli.dev.home import (
     Instance,
     claim,
     claim_dagster_home,
+    find_dagster_home,
     find_home,
     has_tables,
     write_files,
@@ -127,11 +128,12 @@ def prepare(
     workspace = read_served_workspace(runner_file)
     snapshot = files.take_snapshot(runner_file, workspace.watched)
     check_database(workspace.settings, os.environ)
-    home = find_home(workspace.settings.state_directory, os.environ)
-    with claim(home.state, command), claim_dagster_home(home.dagster):
+    state = workspace.settings.state_directory
+    with claim(state, command), claim_dagster_home(find_dagster_home(state, os.environ)):
         port = network.claim_port(host, port)
-        notes = (warning, write_files(home, workspace))
+        home = find_home(state, os.environ)
         try:
+            notes = (warning, write_files(home, workspace))
             yield Plan(
                 command=command,
                 workspace=workspace,
