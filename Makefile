@@ -51,7 +51,7 @@ references: $(STAMP) ## Write docs/reference and the JSON Schemas anew
 bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (some ten minutes)
 	$(BIN)/python benchmarks/run.py
 
-recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (half an hour)
+recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 45 minutes)
 	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery
 
 clean: ## Remove .venv and everything that tools and runs left behind

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.errors import DagsterError
+from dagster_shared.error import DagsterError
 
 from orchestration.defs import tags
 from orchestration.defs.index import IndexEntry, WorkspaceIndex, read_index

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -116,6 +116,14 @@ def write_index(index: WorkspaceIndex, path: Path) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     Path(temporary).replace(path)
+
+
+def refresh_limits(workspace: Workspace, path: Path) -> None:
+    """Put the limits of the workspace into the index ahead of its definitions, which take longer."""
+    index = read_index(path)
+    if index is not None and workspace.is_sound:
+        most = workspace.settings.max_concurrent_runs
+        write_index(replace(index, limits=_limits(workspace), max_concurrent_runs=most), path)
 
 
 def read_index(path: Path) -> WorkspaceIndex | None:

@@ -33,8 +33,10 @@ def settings(tmp_path):
         ),
         (  # the driver takes the end of the password for the beginning of the host
             {"DATABASE_URL": f"postgresql://me:hu@{'sh' * 40}@localhost/x"},
-            "the PostgreSQL database in DATABASE_URL cannot be used: could not translate host name"
-            ' "***@localhost" to address: Name or service not known',
+            (
+                "the PostgreSQL database in DATABASE_URL cannot be used: could not translate host"
+                ' name "***@localhost" to address: Name or service not known'
+            ),
             "start the server, or correct the variable; then try again",
         ),
     ],

@@ -25,7 +25,7 @@ from orchestration.cli.dev.reloader import Reloader
 from orchestration.cli.dev.ui import Ui
 from orchestration.cli.errors import DatabaseError
 from orchestration.defs.code_server import CodeServer, CodeServerUnreachableError
-from orchestration.defs.index import INDEX_NAME
+from orchestration.defs.index import INDEX_NAME, refresh_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -71,8 +71,16 @@ class Plan:
         """What brings changes of the files into force."""
         file = self.workspace.runner_file
         return Reloader(
-            read=lambda: read_served_workspace(file), server=self.server, workspace=self.workspace
+            read=lambda: read_served_workspace(file),
+            publish=lambda workspace: refresh_limits(workspace, self.index_file),
+            server=self.server,
+            workspace=self.workspace,
         )
+
+    @property
+    def index_file(self) -> Path:
+        """The index that the code server writes."""
+        return self.workspace.settings.state_directory / INDEX_NAME
 
     def child_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment of every process: the given one, and where things are."""
@@ -157,7 +165,6 @@ def dagster_parts(plan: Plan) -> tuple[Part, ...]:
     """
     root, home = plan.workspace.root, plan.home
     paths = {"root": root, "workspace_file": home.workspace_file}
-    settings = plan.workspace.settings
     return (
         Part(
             service=services.webserver(
@@ -171,7 +178,7 @@ def dagster_parts(plan: Plan) -> tuple[Part, ...]:
         ),
         Part(
             service=services.run_server(
-                root=root, socket=home.run_server, index_file=settings.state_directory / INDEX_NAME
+                root=root, socket=home.run_server, index_file=plan.index_file
             ),
             may_start=lambda: _is_prepared(plan),
         ),

@@ -33,12 +33,21 @@ class Server(Protocol):
 
 
 class Reloader:
-    """Reloads one code server. `workspace` is what was read last, its problems have been told."""
+    """Reloads one code server. `workspace` is what was read last, its problems have been told.
+
+    `publish` is told of each workspace before the server, which takes its time, has loaded it.
+    """
 
     def __init__(
-        self, *, read: Callable[[], Workspace], server: Server, workspace: Workspace
+        self,
+        *,
+        read: Callable[[], Workspace],
+        publish: Callable[[Workspace], object],
+        server: Server,
+        workspace: Workspace,
     ) -> None:
         self._read = read
+        self._publish = publish
         self._server = server
         self.workspace = workspace
 
@@ -49,6 +58,7 @@ class Reloader:
         """
         before, self.workspace = self.workspace, self._read()
         fresh = [p for p in self.workspace.problems if p not in before.problems]
+        self._publish(self.workspace)
         failure = reload(self._server)
         if failure:
             return [*problem_events(fresh), Event(kind="error", text=failure)]

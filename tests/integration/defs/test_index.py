@@ -1,7 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestration.defs.index import build_index, read_index, write_index
+from orchestration.defs.index import build_index, read_index, refresh_limits, write_index
+from orchestration.defs.tags import tenant_slot
 from orchestration.domain.job import ConnectorEnd, ConnectorTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import RetryPolicy
@@ -90,6 +91,29 @@ def test_a_schedule_is_enabled_since_the_load_that_first_found_it_so(tmp_path):
         seen.append({name: since.day for name, since in read_index(path).starts().items()})
 
     assert seen == [{}, {"globex": 2, "initech": 2}, {"initech": 2}, {"globex": 4, "initech": 2}]
+
+
+def test_limits_are_in_force_ahead_of_the_definitions_if_the_files_are_right(tmp_path):
+    path = tmp_path / "index.json"
+    before = replace(workspace(tmp_path), is_sound=True)
+    write_index(build_index(before), path)
+    settings = replace(before.settings, max_concurrent_runs=9)
+    more = {name: replace(tenant, concurrency=5) for name, tenant in before.tenants.items()}
+    after = replace(before, settings=settings, tenants=more)
+
+    refresh_limits(replace(after, is_sound=False), path)
+    assert read_index(path) == build_index(before)
+
+    refresh_limits(after, path)
+    limits = build_index(after).limits
+    assert {limits[tenant_slot(tenant)] for tenant in TENANTS} == {5}
+    assert read_index(path) == replace(build_index(before), limits=limits, max_concurrent_runs=9)
+
+
+def test_limits_without_an_index_wait_for_one(tmp_path):
+    refresh_limits(replace(workspace(tmp_path), is_sound=True), tmp_path / "index.json")
+
+    assert not (tmp_path / "index.json").exists()
 
 
 def test_an_asset_that_is_not_in_the_index_gives_nothing(tmp_path):

@@ -12,11 +12,13 @@ from orchestration.domain.problem import Severity, format_problem
 class FakeServer:
     def __init__(self, error=None, *, reachable=True):
         self.reloads = 0
+        self.done = []
         self._error = error
         self._reachable = reachable
 
     def reload(self, _timeout):
         self.reloads += 1
+        self.done.append("reload")
         if not self._reachable:
             raise CodeServerUnreachableError("connection refused")
 
@@ -32,7 +34,10 @@ def healthy(workspace):
 def reloads(before, *after, server=None):
     """The events of each reload, uncoloured; `after` are the workspaces that are read."""
     rest = iter(after)
-    reloader = Reloader(read=lambda: next(rest), server=server or FakeServer(), workspace=before)
+    server = server or FakeServer()
+    reloader = Reloader(
+        read=lambda: next(rest), publish=server.done.append, server=server, workspace=before
+    )
     told = [reloader.reload() for _ in after]
     return [[Event(kind=e.kind, text=click.unstyle(e.text)) for e in events] for events in told]
 
@@ -43,7 +48,7 @@ def test_a_change_is_loaded_and_counted(healthy):
     assert reloads(healthy, healthy, server=server) == [
         [Event(kind="reloaded", text="3 jobs, 2 schedules, 2 tenants")]
     ]
-    assert server.reloads == 1
+    assert server.done == [healthy, "reload"]
 
 
 def test_files_with_problems_are_loaded_too_and_each_problem_is_told_once(healthy, problem):
