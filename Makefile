@@ -28,8 +28,16 @@ install: $(STAMP) ## Install everything into .venv, `orchestrate` included
 dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://localhost:3000
 	@$(BIN)/orchestrate dev $(ARGS)
 
+# What is measured in running systems comes last, one after the other: it wants the machine to itself.
+ALONE := tests/integration/limits tests/integration/recovery
+
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
+ifdef ARGS
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+else
+	$(BIN)/pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/pytest $(ALONE)
+endif
 
 lint: $(STAMP) ## The quick part of check: style and layers
 	$(BIN)/ruff check .
