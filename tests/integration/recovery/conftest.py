@@ -26,7 +26,7 @@ from recovery_system import Kill, System, run_lane
 FULL = os.environ.get("RECOVERY_MATRIX") == "full"
 LANES = {storage: all_lanes() if FULL else CHOSEN[storage] for storage in STORAGES}
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "recovery.md"
-AT_ONCE = 4 if FULL else 6
+AT_ONCE = 5 if FULL else 6
 _SECONDS_TO_NOTICE = 5
 
 

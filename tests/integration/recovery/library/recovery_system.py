@@ -174,7 +174,7 @@ class System:
         else:
             process = self._find(victim, holder)
             process.kill()
-            wait_for(lambda: not _lives(process), seconds=10, what=f"the end of the {victim}")
+            process.wait(timeout=10)
             self._release()
             if victim != "worker":
                 wait_for(lambda: self._is_back(victim, process), seconds=60, what=f"a {victim}")
@@ -326,11 +326,7 @@ class System:
         time.sleep(_LOOK_SECONDS)
         runs = [run for run in self._instance.get_runs(limit=_LATEST_RUNS) if _tick(run) <= until]
         repeated = {run.parent_run_id for run in runs}
-        return all(
-            run.is_finished
-            and (run.tags.get("dagster/will_retry") != "true" or run.run_id in repeated)
-            for run in runs
-        )
+        return all(run.is_finished and _is_settled(run, repeated) for run in runs)
 
     def _runs(self) -> list[Run]:
         return [_read_run(record) for record in self._instance.get_run_records()]
@@ -348,6 +344,12 @@ class System:
                 end=own[-1][1],
                 done=own[-1][0] == "end",
             )
+
+
+def _is_settled(run: dg.DagsterRun, repeated: set[str | None]) -> bool:
+    """Whether a run that has ended is known not to be repeated, or has been."""
+    failed = run.status is dg.DagsterRunStatus.FAILURE
+    return not failed or run.run_id in repeated or run.tags.get("dagster/will_retry") == "false"
 
 
 def _tick(run: dg.DagsterRun) -> float:
@@ -372,13 +374,6 @@ def _utc(stamp: float) -> datetime:
     return datetime.fromtimestamp(stamp, UTC)
 
 
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kill], Log]:
     """Kill at each of these moments, one after the other; what was done, and all that happened."""
     done = []
@@ -388,8 +383,7 @@ def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kil
         since = time.time()
         for moment, victim in kills:
             done.append(system.kill_at(moment, victim))
-        # The tick that is next is waited for, and so is a look at what has failed; then the ticks
-        # before that are judged.
+        # The next tick is waited for, and a look at what has failed; those before it are judged.
         end = max(time.time() // 60 * 60 + 60, *(outage.looked for outage in system.outages))
         time.sleep(max(0.0, end - time.time()))
         with suppress(LateError):
