@@ -148,7 +148,7 @@ def test_a_port_in_use_is_an_error_before_anything_starts(workspace, left):
         f"error ORC621: port {port} is in use\n"
         f"   help: try --port {port + 1}, or stop the program that has it\n"
     )
-    assert not (workspace.folder / ".orchestrate/dagster").exists()
+    assert not (workspace.folder / ".orchestrate/dagster/dagster.yaml").exists()
 
 
 def test_the_ui_is_not_shown_to_other_machines_by_mistake(workspace):

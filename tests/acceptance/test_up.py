@@ -182,7 +182,7 @@ def test_a_start_that_is_refused_leaves_no_folder_for_sockets_behind(workspace, 
 def test_a_process_that_always_dies_ends_everything_within_a_minute(workspace, left):
     workspace.write(".orchestrate/dagster/dagster.yaml", "storage: {nonsense: {}}\n")
 
-    done = workspace.run("up", "--port", "0", seconds=120)
+    done = workspace.run("up", "--port", "0", seconds=400)
 
     [name] = re.findall(r"^error ORC625: the process `(\S+)` ended 6 times", done.err)
     restarts = [line for line in done.out.splitlines() if f" ended {name} " in line]
