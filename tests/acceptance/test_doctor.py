@@ -14,6 +14,8 @@ POSTGRES = "  postgres_url: ${DATABASE_URL}\n"
 STATE = """{ schedulesOrError(repositorySelector: {
     repositoryName: "__repository__", repositoryLocationName: "orchestration"
   }) { ... on Schedules { results { name scheduleState { id selectorId } } } } }"""
+SIGNS_OF_LIFE = """{ instance { daemonHealth {
+    allDaemonStatuses { required lastHeartbeatTime } } } }"""
 SWITCH = {
     "stop": """mutation($id: String!) {
       stopRunningSchedule(id: $id) { ... on ScheduleStateResult { scheduleState { status } } } }""",
@@ -39,6 +41,12 @@ def pause(url, name):
     [state] = [schedule["scheduleState"] for schedule in found if schedule["name"] == name]
     done = ask(url, SWITCH["stop"], id=state["id"])["stopRunningSchedule"]
     assert done == {"scheduleState": {"status": "STOPPED"}}
+
+
+def every_daemon_lives(url):
+    """Whether each part of the daemon has given its first sign of life."""
+    statuses = ask(url, SIGNS_OF_LIFE)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return all(found["lastHeartbeatTime"] for found in statuses if found["required"])
 
 
 def resume(url, name):
@@ -75,6 +83,7 @@ def test_the_live_instance_is_compared_with_the_files(
     process, log = start("up", "--port", "0", until=" ready ", seconds=120)
     url = next(word for word in log.read_text().split() if word.startswith("http"))
     eventually(lambda: doctor() == (0, []), seconds=60)
+    eventually(lambda: every_daemon_lives(url), seconds=60)  # doctor allows them a while
     [daemon] = [
         found
         for found in psutil.Process(process.pid).children(recursive=True)
