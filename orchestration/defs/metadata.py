@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from orchestration.defs.tags import connector_type
 from orchestration.domain.describe import describe_schedule
 from orchestration.domain.durations import format_duration
 from orchestration.domain.job import CommandTask
@@ -45,7 +44,7 @@ def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metada
         "dagster/code_references": code_reference(root, job.location),
         "job": dg.TextMetadataValue(job.id),
         "tenant_id": dg.TextMetadataValue(job.tenant),
-        "connector_type": dg.TextMetadataValue(connector_type(job)),
+        "connector_type": dg.TextMetadataValue(job.connector),
         "retries": dg.TextMetadataValue(_describe_retries(job)),
     }
     triggers = [_describe_schedule(schedule) for schedule in schedules]
@@ -64,7 +63,7 @@ def attempt_metadata(job: Job, result: AttemptResult) -> _Metadata:
         "status": dg.TextMetadataValue(_STATUS.get(result.outcome, "failure")),
         "outcome": dg.TextMetadataValue(result.outcome.value),
         "tenant_id": dg.TextMetadataValue(job.tenant),
-        "connector_type": dg.TextMetadataValue(connector_type(job)),
+        "connector_type": dg.TextMetadataValue(job.connector),
         "attempt": dg.IntMetadataValue(result.attempt),
         "execution_time_seconds": _seconds(result.duration.total_seconds()),
     }

@@ -61,13 +61,8 @@ def _hexadecimal(run_id: str) -> str:
 
 def job_tags(job: Job) -> dict[str, str]:
     """The automatic tags of a job (004-13) and its own; the automatic ones win."""
-    automatic = {TENANT: job.tenant, JOB_NAME: job.name, CONNECTOR_TYPE: connector_type(job)}
+    automatic = {TENANT: job.tenant, JOB_NAME: job.name, CONNECTOR_TYPE: job.connector}
     return {**job.tags, **automatic}
-
-
-def connector_type(job: Job) -> str:
-    """The source connector of the job, or `command` where it has none."""
-    return job.source_connector or job.kind.value
 
 
 def join_values(values: Iterable[str]) -> str:

@@ -8,8 +8,10 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from orchestration.domain.breaker import BreakerPolicy
 from orchestration.domain.events import JsonValue
 from orchestration.domain.problem import Location, Problem
+from orchestration.domain.records import AssetSchema, Dedup
 from orchestration.domain.retry import NO_RETRIES, RetryPolicy
 
 RUNNER_FAULT_KEY = ("config", "runner_yaml")
@@ -66,8 +68,9 @@ class Job:
     `name` is the `name:` of the file, else its stem; `id` is `tenant/name`. `asset` is the name of
     the data that the job produces. `source_connector` and `target_connector` are labels, and None
     where a command job does not give them. `env` is what the child process gets beside the
-    allow-list; its values may hold `${NAME}`. `timeout` is per attempt. `owners` are e-mail
-    addresses or `team:name`. `stale` says that the file is broken now and this is the last good
+    allow-list; its values may hold `${NAME}`. `timeout` is per attempt, `run_timeout` for all
+    attempts of one run with the waits between them (None: that of the settings). `schema` and
+    `dedup` are for connector jobs. `owners` are e-mail addresses or `team:name`. `stale` says that the file is broken now and this is the last good
     version of it.
     """
 
@@ -86,13 +89,22 @@ class Job:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout: timedelta | None = None
     grace_period: timedelta = timedelta(seconds=10)
+    run_timeout: timedelta | None = None
     retry: RetryPolicy = NO_RETRIES
+    breaker: BreakerPolicy | None = None
+    schema: AssetSchema | None = None
+    dedup: Dedup | None = None
     stale: bool = False
 
     @property
     def id(self) -> str:
         """`tenant/name`: how people and scripts name the job."""
         return f"{self.tenant}/{self.name}"
+
+    @property
+    def connector(self) -> str:
+        """The source connector, or `command` where there is none."""
+        return self.source_connector or self.kind.value
 
     @property
     def asset_key(self) -> tuple[str, ...]:

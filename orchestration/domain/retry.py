@@ -5,8 +5,46 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from orchestration.domain.outcome import AttemptResult, Outcome
+
+
+class Jitter(StrEnum):
+    """How a delay is drawn by lot, so that what failed together does not come back together."""
+
+    NONE = "none"
+    FULL = "full"
+    EQUAL = "equal"
+    DECORRELATED = "decorrelated"
+
+
+class Disposition(StrEnum):
+    """What kind of failure it is (002-15): it may pass, it will not, or it may be left out."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    DISCARDABLE = "discardable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorClass:
+    """An entry of `error_classes`: failures with one of these codes and one of these patterns,
+    whichever of the two is given, have that disposition.
+    """
+
+    name: str
+    disposition: Disposition
+    exit_codes: frozenset[int] = frozenset()
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryBudget:
+    """At most `retries` retries within `per`, of all jobs of a tenant with the same connector."""
+
+    retries: int
+    per: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +62,12 @@ class RetryPolicy:
     backoff_multiplier: float = 2.0
     retryable_exit_codes: frozenset[int] = frozenset({1, 2})
     retryable_error_patterns: tuple[str, ...] = ()
+    non_retryable_error_patterns: tuple[str, ...] = ()
+    retry_on_signal: frozenset[int] = frozenset()
+    retry_on_timeout: bool = False
+    jitter: Jitter = Jitter.NONE
+    error_classes: tuple[ErrorClass, ...] = ()
+    budget: RetryBudget | None = None
 
     def delay(self, attempt: int) -> timedelta:
         """The wait after attempt `attempt` (from 1): `initial * multiplier ** (attempt - 1)`, at

@@ -132,7 +132,8 @@ class Schedule:
     `start` on and before `end`, both aware. `spread` is the width of the window over which such
     schedules are distributed, and `offset` what became of it for this one: `trigger` is moved by
     it already. `catch_up_window` bounds how old a missed tick may be that `catch_up` still runs.
-    `priority` is None where that of the tenant holds.
+    `priority` is None where that of the tenant holds. After `max_consecutive_errors` failed runs of
+    its job in a row it is paused (None: never).
     """
 
     name: str
@@ -149,6 +150,7 @@ class Schedule:
     spread: timedelta = timedelta(0)
     offset: timedelta = timedelta(0)
     priority: Priority | None = None
+    max_consecutive_errors: int | None = None
     location: Location
 
     @property

@@ -48,7 +48,10 @@ class Settings:
     `connector_limits` is how many runs with a connector at either end may be under way at once.
     `state_directory` is absolute. `postgres_url` names the environment variable that holds the URL
     of the database of the Dagster instance; None keeps it in SQLite. `graceful_shutdown_timeout` is
-    how long `orchestrate up` waits for runs before it cancels them.
+    how long `orchestrate up` waits for runs before it cancels them. A retry that is due later than
+    `retry_in_run` is a new run. `run_timeout` is the longest that a run may take whose job does not
+    say. `checkpoint_url` is where the checkpoints of command jobs are kept; None stands for a
+    folder in `state_directory`.
     """
 
     state_directory: Path
@@ -57,6 +60,9 @@ class Settings:
     connector_limits: Mapping[str, int] = field(default_factory=dict[str, int])
     postgres_url: str | None = None
     graceful_shutdown_timeout: timedelta = timedelta(seconds=30)
+    retry_in_run: timedelta = timedelta(seconds=60)
+    run_timeout: timedelta = timedelta(hours=24)
+    checkpoint_url: str | None = None
     dev_services: tuple[DevService, ...] = ()
 
 
