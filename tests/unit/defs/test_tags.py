@@ -21,7 +21,7 @@ def test_a_custom_tag_cannot_pass_for_another_tenant(make_job):
 
 
 def test_a_command_job_without_a_source_has_the_connector_type_command(make_job):
-    assert tags.connector_type(make_job()) == "command"
+    assert make_job().connector == "command"
 
 
 def test_the_tags_of_several_jobs_are_joined_without_repetition():
