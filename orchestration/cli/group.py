@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("validate", "Check runner.yaml and all job files without running anything."),
     "list": ("listing", "List jobs, schedules or tenants."),
     "schedule": ("schedule.command", "List, preview, switch, add and remove schedules."),
+    "retry": ("retry.command", "Explain what follows a failed attempt, and why."),
     "doctor": ("doctor.command", "Check what is running against the files, and the machine."),
     "schema": ("schema", "Print the JSON Schema of runner.yaml or of a job file."),
     "reload": ("reload", "Make the running `orchestrate dev` or `up` read the files again."),

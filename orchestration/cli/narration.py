@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -15,7 +15,9 @@ from orchestration.observability import LogRecord, json_log_line
 from orchestration.runner import Stream
 
 if TYPE_CHECKING:
-    from orchestration.domain.events import ConnectorEvent
+    from collections.abc import Mapping
+
+    from orchestration.domain.events import ConnectorEvent, JsonValue
     from orchestration.domain.outcome import AttemptResult
     from orchestration.runner import Stopped
 
@@ -56,13 +58,15 @@ class TextNarrator:
         _say(click.style(" ".join((event.event_type, *plain)), dim=True))
 
     def log(self, record: LogRecord) -> None:
-        """The retries; start and end are told otherwise."""
+        """What follows a failed attempt; start and end are told otherwise."""
+        fields = record.fields
         if record.event_type == "retry_attempt":
-            fields = record.fields
             _say(
                 f"attempt {fields['attempt']} {fields['outcome']} ({fields['ended_by']}); "
-                f"again in {fields['delay_seconds']} s, because {fields['reason']}"
+                f"again in {_seconds(fields['delay_seconds'])}, because {fields['reason']}"
             )
+        elif record.event_type == "job_finished" and _is_news(fields):
+            _say(f"no further attempt: {fields['reason']}")
 
     def end(self, job_id: str, result: AttemptResult) -> None:
         """The summary line."""
@@ -122,6 +126,15 @@ def _rows(result: AttemptResult) -> str:
 
 def _attempts(result: AttemptResult) -> str:
     return f"{result.attempt} attempts" if result.attempt > 1 else ""
+
+
+def _is_news(fields: Mapping[str, JsonValue]) -> bool:
+    """Whether the reader wonders why no other attempt follows: not if none was asked for."""
+    return fields["rule"] not in ("outcome", "max_retries") or fields["attempt"] != 1
+
+
+def _seconds(value: JsonValue) -> str:
+    return format_duration(timedelta(seconds=float(str(value))))
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -140,25 +140,27 @@ def _tell_runner_problems(workspace: Workspace) -> None:
 def _run(order: Order, *, retry: bool, as_json: bool) -> int:
     from orchestration.cli.narration import JsonNarrator, TextNarrator
     from orchestration.domain.outcome import exit_code_of
-    from orchestration.domain.retry import NO_RETRIES
     from orchestration.runner import Stopped, job_lock, run_with_retries, stop_on_signals
 
     narrator = JsonNarrator() if as_json else TextNarrator()
     run_id = str(uuid.uuid4())
+    job, settings = order.job, order.workspace.settings
     try:
-        with stop_on_signals(), job_lock(order.workspace.settings.state_directory, order.job.id):
+        with stop_on_signals(), job_lock(settings.state_directory, job.id):
             result = run_with_retries(
-                order.job.id,
-                order.job.retry if retry else NO_RETRIES,
+                job.id,
+                job.retry if retry else replace(job.retry, max_retries=0),
                 partial(order.prepare, run_id=run_id),
+                seed=run_id,
+                run_timeout=job.run_timeout or settings.run_timeout,
                 on_output=narrator.output,
                 on_event=narrator.event,
                 on_log=narrator.log,
             )
     except Stopped as stopped:
-        narrator.cancelled(order.job.id, stopped)
+        narrator.cancelled(job.id, stopped)
         return 128 + stopped.signum
-    narrator.end(order.job.id, result)
+    narrator.end(job.id, result)
     return exit_code_of(result)
 
 

@@ -145,8 +145,9 @@ def _describe_retries(job: Job) -> str:
     text = f"up to {policy.max_retries} on exit codes {codes}"
     if policy.retryable_error_patterns:
         text += f" with {len(policy.retryable_error_patterns)} error patterns"
-    longest = format_duration(policy.delay(policy.max_retries))
-    return f"{text}, waiting {format_duration(policy.delay(1))} to {longest}"
+    shortest, _ = policy.delay_bounds(1)
+    _, longest = policy.delay_bounds(policy.max_retries)
+    return f"{text}, waiting {format_duration(shortest)} to {format_duration(longest)}"
 
 
 def _describe_schedule(schedule: Schedule) -> str:

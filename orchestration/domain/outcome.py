@@ -69,7 +69,8 @@ class AttemptResult:
     what the connector itself named as the error (its `metrics_error` events), may be empty.
     `peak_memory_bytes` is the largest sum of resident memory over the process tree that was seen.
     `cpu_seconds` is user and system time of the tree. `metrics` are the fields of the last
-    `metrics_complete` event, empty if there was none.
+    `metrics_complete` event, empty if there was none. `fault` is what kept the runner from ending an
+    attempt well that its command may have: the attempt counts as failed with exit code 2.
     """
 
     outcome: Outcome
@@ -84,6 +85,7 @@ class AttemptResult:
     cpu_seconds: float | None = None
     metrics: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     table: TableReport | None = None
+    fault: str = ""
 
     @property
     def landed(self) -> bool:
@@ -93,10 +95,12 @@ class AttemptResult:
     @property
     def reason(self) -> str:
         """How it ended, for a person: `exit code 2`, `killed by SIGKILL`, `timed out`."""
+        if self.fault:
+            return self.fault
         if self.outcome is Outcome.TIMED_OUT:
             return "timed out"
         if self.signal is not None:
-            return f"killed by {_signal_name(self.signal)}"
+            return f"killed by {signal_name(self.signal)}"
         return f"exit code {self.exit_code}"
 
 
@@ -114,7 +118,8 @@ def exit_code_of(result: AttemptResult) -> int:
             return _INTERRUPTED if interrupted else _TERMINATED
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; `signal 40` for one without a name."""
     try:
         return Signals(number).name
     except ValueError:

@@ -21,7 +21,9 @@ Level = Literal["INFO", "WARNING", "ERROR"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """One thing that a run tells: `job_started`, `retry_attempt` or `job_finished`."""
+    """One thing that a run tells: `job_started`, `retry_attempt`, `job_finished`, `breaker_opened` or
+    `breaker_closed`.
+    """
 
     event_type: str
     level: Level = "INFO"
@@ -40,29 +42,49 @@ def retry_attempt(job_id: str, result: AttemptResult, decision: RetryDecision) -
         "attempt": result.attempt,
         "outcome": result.outcome.value,
         "ended_by": result.reason,
-        "rule": decision.rule,
-        "reason": decision.reason,
-        "delay_seconds": decision.delay.total_seconds(),
+        **_decision_fields(decision),
     }
     return LogRecord(event_type="retry_attempt", level="WARNING", fields=fields)
 
 
 def job_finished(job_id: str, result: AttemptResult, decision: RetryDecision) -> LogRecord:
-    """The last attempt of the job has ended, and `rule` and `reason` say why no other follows."""
+    """The last attempt of this run has ended. `rule` and `reason` say why no other follows in it,
+    and `delay_seconds`, unless it is null, after which time one follows in another run.
+    """
     fields: dict[str, JsonValue] = {
         "job": job_id,
         "attempt": result.attempt,
-        "outcome": result.outcome.value,
+        "outcome": decision.outcome.value,
         "ended_by": result.reason,
         "exit_code": result.exit_code,
         "signal": result.signal,
         "duration_seconds": round(result.duration.total_seconds(), 3),
         "peak_memory_bytes": result.peak_memory_bytes,
         "cpu_seconds": result.cpu_seconds,
+        **_decision_fields(decision),
+    }
+    return LogRecord(event_type="job_finished", level=_LEVELS[decision.outcome], fields=fields)
+
+
+def breaker_opened(tenant: str, connector: str, state: str) -> LogRecord:
+    """The schedules of the tenant leave the connector alone now; `state` says until when."""
+    fields: dict[str, JsonValue] = {"tenant": tenant, "connector": connector, "breaker": state}
+    return LogRecord(event_type="breaker_opened", level="WARNING", fields=fields)
+
+
+def breaker_closed(tenant: str, connector: str) -> LogRecord:
+    """The connector works again for the tenant, whose schedules run as before."""
+    fields: dict[str, JsonValue] = {"tenant": tenant, "connector": connector}
+    return LogRecord(event_type="breaker_closed", fields=fields)
+
+
+def _decision_fields(decision: RetryDecision) -> dict[str, JsonValue]:
+    return {
+        "disposition": decision.disposition and decision.disposition.value,
         "rule": decision.rule,
         "reason": decision.reason,
+        "delay_seconds": decision.delay.total_seconds() if decision.retry else None,
     }
-    return LogRecord(event_type="job_finished", level=_LEVELS[result.outcome], fields=fields)
 
 
 def json_log_line(record: LogRecord, at: datetime) -> str:

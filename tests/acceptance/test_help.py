@@ -42,6 +42,7 @@ def imports_of(workspace, *arguments):
         [],
         *[[c, "--help"] for c in COMMANDS],
         *[["schedule", c, "--help"] for c in SCHEDULE],
+        ["retry", "explain", "--help"],
     ],
 )
 def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
@@ -60,6 +61,7 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["schema", "runner"],
         ["run", "acme/orders"],
         ["run", "acme/orders", "--dry-run"],
+        ["retry", "explain", "acme/orders"],
         ["reload"],
         ["schedule", "list"],
         ["schedule", "preview", "acme_orders"],
@@ -100,6 +102,9 @@ def test_the_help_of_every_command_ends_with_examples(workspace, name):
         "orchestrate run acme/airports",
         "orchestrate run jobs/acme/airports.yaml --retry",
         "orchestrate run acme/airports --env LIMIT=100 --dry-run",
+        "orchestrate retry explain acme/airports --exit-code 2 --stderr 'connection reset'",
+        "orchestrate retry explain acme/airports --signal SIGKILL --attempt 3",
+        "orchestrate retry explain jobs/acme/airports.yaml --timed-out --format json",
         "orchestrate schema job > job.schema.json",
         "orchestrate schema runner > runner.schema.json",
     ],

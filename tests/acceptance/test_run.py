@@ -96,7 +96,7 @@ def test_retries_happen_only_when_they_are_asked_for(workspace):
     assert (once.code, tries) == (2, "x\n")
     assert (again.code, said(workspace)["tries"]) == (2, "x\n" * 4)
     assert again.err.splitlines()[0] == (
-        "attempt 1 failed (exit code 2); again in 0.01 s, because exit code 2 is retryable"
+        "attempt 1 failed (exit code 2); again in 0.01s, because exit code 2 is retryable"
     )
     assert again.err.splitlines()[-1].endswith("exit code 2, 3 attempts")
 

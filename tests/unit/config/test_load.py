@@ -256,7 +256,7 @@ def test_a_broken_runner_stays_as_it_was(load, kept, old, new):
 
 
 def test_a_broken_runner_without_a_past_loads_what_is_right(load):
-    runner = RUNNER.replace("  tenants:", "  retry: {in_run_seconds: 60}\n  tenants:")
+    runner = RUNNER.replace("  tenants:", "  retries: {in_run_seconds: 60}\n  tenants:")
     workspace = load({"runner.yaml": runner, **FILES})
     assert [schedule.name for schedule in workspace.schedules] == ["orders", "users", "reports"]
     assert workspace.settings.max_concurrent_runs == 10

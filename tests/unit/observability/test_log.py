@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestration.domain.outcome import AttemptResult, Outcome
-from orchestration.domain.retry import RetryDecision
+from orchestration.domain.retry import Disposition, RetryDecision
 from orchestration.observability import (
     LogRecord,
     job_finished,
@@ -14,7 +14,16 @@ from orchestration.observability import (
 )
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 5000, tzinfo=UTC)
-LAST = RetryDecision(retry=False, rule="max_retries", reason="the job has no retries")
+
+
+def last(outcome: Outcome, disposition: Disposition | None = None) -> RetryDecision:
+    return RetryDecision(
+        retry=False,
+        rule="max_retries",
+        reason="all 1 retries are used up",
+        outcome=outcome,
+        disposition=disposition,
+    )
 
 
 def make_result(**facts) -> AttemptResult:
@@ -27,6 +36,8 @@ def test_a_retry_tells_what_happened_why_and_when_it_goes_on():
         rule="retryable_exit_codes",
         reason="exit code 137 is retryable",
         delay=timedelta(seconds=20),
+        disposition=Disposition.TRANSIENT,
+        outcome=Outcome.FAILED,
     )
     result = make_result(outcome=Outcome.FAILED, signal=9)
     assert retry_attempt("acme/orders", result, decision) == LogRecord(
@@ -37,6 +48,7 @@ def test_a_retry_tells_what_happened_why_and_when_it_goes_on():
             "attempt": 2,
             "outcome": "failed",
             "ended_by": "killed by SIGKILL",
+            "disposition": "transient",
             "rule": "retryable_exit_codes",
             "reason": "exit code 137 is retryable",
             "delay_seconds": 20.0,
@@ -46,9 +58,10 @@ def test_a_retry_tells_what_happened_why_and_when_it_goes_on():
 
 def test_the_end_of_a_job_tells_how_and_at_which_cost():
     result = make_result(
-        outcome=Outcome.PARTIAL, exit_code=1, peak_memory_bytes=4096, cpu_seconds=0.25
+        outcome=Outcome.FAILED, exit_code=1, peak_memory_bytes=4096, cpu_seconds=0.25
     )
-    assert job_finished("acme/orders", result, LAST) == LogRecord(
+    decision = last(Outcome.PARTIAL, Disposition.DISCARDABLE)
+    assert job_finished("acme/orders", result, decision) == LogRecord(
         event_type="job_finished",
         level="WARNING",
         fields={
@@ -61,8 +74,10 @@ def test_the_end_of_a_job_tells_how_and_at_which_cost():
             "duration_seconds": 1.5,
             "peak_memory_bytes": 4096,
             "cpu_seconds": 0.25,
+            "disposition": "discardable",
             "rule": "max_retries",
-            "reason": "the job has no retries",
+            "reason": "all 1 retries are used up",
+            "delay_seconds": None,
         },
     )
 
@@ -78,7 +93,7 @@ def test_the_end_of_a_job_tells_how_and_at_which_cost():
     ],
 )
 def test_the_level_follows_the_outcome(outcome: Outcome, level: str):
-    assert job_finished("acme/orders", make_result(outcome=outcome), LAST).level == level
+    assert job_finished("acme/orders", make_result(outcome=outcome), last(outcome)).level == level
 
 
 def test_a_record_is_one_line_of_json():

@@ -48,6 +48,7 @@ class World:
             "acme/orders",
             policy,
             self.prepare,
+            seed="run-1",
             on_output=lambda stream, line: self.lines.append((stream, line)),
             on_event=self.events.append,
             on_log=self.log.append,

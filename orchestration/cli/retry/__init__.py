@@ -1,0 +1,1 @@
+"""`orchestrate retry`: one module a subcommand, and what they share."""

@@ -1,0 +1,194 @@
+"""`orchestrate retry explain`: what would follow a failure, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from signal import Signals
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+
+from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.output import write_json
+from orchestration.cli.run import complete_job
+
+if TYPE_CHECKING:
+    from orchestration.domain.job import Job
+    from orchestration.domain.outcome import AttemptResult
+    from orchestration.domain.retry import RetryDecision
+    from orchestration.domain.workspace import Workspace
+
+_FAILED = 2
+_LONGEST_TAIL = 65_536
+
+
+class Explanation(TypedDict):
+    """What follows, as scripts read it; keys and order are an interface. The delays are the
+    shortest and the longest possible; both 0 without a retry.
+    """
+
+    retry: bool
+    delay_seconds: list[float]
+    disposition: str | None
+    rule: str
+    reason: str
+    outcome: str
+
+
+def _parse_signal(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    name = value.upper()
+    try:
+        return Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise click.BadParameter(
+            f"`{value}` is no signal; write it like SIGKILL", ctx=ctx, param=parameter
+        ) from None
+
+
+@click.command(
+    "explain",
+    cls=ExampleCommand,
+    examples=(
+        "orchestrate retry explain acme/airports --exit-code 2 --stderr 'connection reset'",
+        "orchestrate retry explain acme/airports --signal SIGKILL --attempt 3",
+        "orchestrate retry explain jobs/acme/airports.yaml --timed-out --format json",
+    ),
+)
+@click.argument("job", shell_complete=complete_job)
+@click.option(
+    "--exit-code",
+    type=click.IntRange(0, 255),
+    help="The code that the program returns. By default 2, which stands for failure.",
+)
+@click.option(
+    "--signal", "signum", metavar="NAME", callback=_parse_signal, help="The signal that it dies of."
+)
+@click.option("--timed-out", is_flag=True, help="The attempt takes longer than it may.")
+@click.option("--stderr", metavar="TEXT", default="", help="What it writes to stderr.")
+@click.option(
+    "--attempt",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Which attempt it is, from 1.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or JSON for scripts.",
+)
+@runner_option
+def command(
+    *,
+    job: str,
+    exit_code: int | None,
+    signum: int | None,
+    timed_out: bool,
+    stderr: str,
+    attempt: int,
+    style: str,
+) -> None:
+    """Show what would follow if an attempt of JOB ended so, and why.
+
+    JOB is tenant/name, or the path of a job file. Starts nothing and counts nothing: whether the
+    budget has a retry left and the breaker is closed is asked only when a real attempt has failed.
+    """
+    from orchestration.cli.lookup import find_job
+    from orchestration.domain.retry import decide
+
+    if sum((exit_code is not None, signum is not None, timed_out)) > 1:
+        raise click.UsageError("give one of --exit-code, --signal and --timed-out")
+    workspace, found = find_job(runner_file(), job)
+    result = _suppose(exit_code, signum, attempt, stderr, timed_out=timed_out)
+    decision = decide(found.retry, result, seed="")
+    if style == "json":
+        write_json(explain(found, result, decision))
+    else:
+        _write_text(workspace, found, result, decision)
+
+
+def explain(job: Job, result: AttemptResult, decision: RetryDecision) -> Explanation:
+    """The decision without the chance in it."""
+    bounds = job.retry.delay_bounds(result.attempt) if decision.retry else (timedelta(0),) * 2
+    return {
+        "retry": decision.retry,
+        "delay_seconds": [bound.total_seconds() for bound in bounds],
+        "disposition": decision.disposition and decision.disposition.value,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "outcome": decision.outcome.value,
+    }
+
+
+def _suppose(
+    exit_code: int | None, signum: int | None, attempt: int, stderr: str, *, timed_out: bool
+) -> AttemptResult:
+    """An attempt that ended so. One that timed out was stopped by us, whatever it returned."""
+    from orchestration.domain.outcome import AttemptResult, Ending, classify
+
+    if exit_code is None and signum is None and not timed_out:
+        exit_code = _FAILED
+    ending = Ending(exit_code=exit_code, signal=signum, timed_out=timed_out)
+    return AttemptResult(
+        outcome=classify(ending),
+        attempt=attempt,
+        started_at=datetime.now(UTC),
+        duration=timedelta(0),
+        exit_code=exit_code,
+        signal=signum,
+        stderr_tail=stderr[-_LONGEST_TAIL:],
+    )
+
+
+def _write_text(
+    workspace: Workspace, job: Job, result: AttemptResult, decision: RetryDecision
+) -> None:
+    rows = {
+        "retry": _describe_retry(workspace, job, result, decision),
+        "why": decision.reason,
+        "rule": decision.rule,
+        "disposition": decision.disposition.value if decision.disposition else "none",
+        "outcome": decision.outcome.value + (", if it ended here" if decision.retry else ""),
+    }
+    if decision.retry and (asked := _describe_asked(job)):
+        rows["asked then"] = asked
+    click.echo(f"{job.id}, attempt {result.attempt}, {result.reason}")
+    for name, text in rows.items():
+        click.echo(f"  {name:<13}{text}")
+
+
+def _describe_retry(
+    workspace: Workspace, job: Job, result: AttemptResult, decision: RetryDecision
+) -> str:
+    from orchestration.domain.durations import format_duration
+
+    if not decision.retry:
+        return "no"
+    shortest, longest = job.retry.delay_bounds(result.attempt)
+    wait = format_duration(longest)
+    if shortest != longest:
+        wait = f"{format_duration(shortest)} to {wait}"
+    in_run = workspace.settings.retry_in_run
+    where = ""
+    if shortest > in_run:
+        where = ", as a new run"
+    elif longest > in_run:
+        where = f", as a new run if it is more than {format_duration(in_run)}"
+    return f"attempt {result.attempt + 1} of {job.retry.max_retries + 1} after {wait}{where}"
+
+
+def _describe_asked(job: Job) -> str:
+    from orchestration.domain.durations import format_duration
+
+    shared = f"shared by {job.tenant}'s jobs with {job.connector}"
+    parts: list[str] = []
+    if budget := job.retry.budget:
+        parts.append(f"the budget of {budget.retries} retries in {format_duration(budget.per)}")
+    if job.breaker:
+        parts.append(f"the breaker of {job.breaker.failures} failures")
+    return f"{' and '.join(parts)}, {shared}" if parts else ""
