@@ -76,7 +76,7 @@ class JobExecution:
         return run_attempt(spec, attempt=attempt, on_output=_forward, on_event=show)
 
     def _retry_or_go_on(self, context: dg.OpExecutionContext, result: AttemptResult) -> None:
-        decision = decide(self.job.retry, result)
+        decision = decide(self.job.retry, result, seed=context.run.root_run_id or context.run_id)
         record = retry_attempt if decision.retry else job_finished
         _log(context, record(self.job.id, result, decision))
         if decision.retry:

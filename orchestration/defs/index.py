@@ -190,6 +190,6 @@ def _max_runtime(job: Job) -> int | None:
     if job.timeout is None:
         return None
     attempts = job.retry.max_retries + 1
-    waits = sum(job.retry.delay(n).total_seconds() for n in range(1, attempts))
+    waits = sum(job.retry.delay_bounds(n)[1].total_seconds() for n in range(1, attempts))
     each = job.timeout.total_seconds() + job.grace_period.total_seconds()
     return round(attempts * each + waits) + 60
