@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.defs.index import INDEX_NAME
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from orchestration.domain.workspace import Settings, Workspace
 
@@ -92,6 +93,12 @@ storage:
     class: EmbeddedStorage
     config:
       base_dir: {base_dir}"""
+
+
+def find_dagster_home(state: Path, environ: Mapping[str, str]) -> Path:
+    """DAGSTER_HOME where it is set, else a folder of the state directory."""
+    named = environ.get("DAGSTER_HOME")
+    return Path(named).expanduser().absolute() if named else state / "dagster"
 
 
 def render_instance(workspace: Workspace, *, dagster_home: Path, run_server: Path) -> str:

@@ -7,9 +7,10 @@ it, means another driver since SQLAlchemy 2.1, so the one that is meant is named
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import dagster as dg
+import sqlalchemy
 from dagster_postgres import (
     DagsterPostgresStorage,
     PostgresEventLogStorage,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+_LOCK: Final = sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
 class RunStorage(PostgresRunStorage):
     """Runs and their tags, each change of both in one transaction.
 
@@ -40,6 +44,15 @@ class RunStorage(PostgresRunStorage):
             connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def exclusive(self, name: str) -> Generator[None]:
+        """Alone with that name among all processes that use the database, as long as the block runs.
+        The server lets go of it when the process or its machine is gone.
+        """
+        with self.connect() as connection:
+            connection.execute(_LOCK, {"name": name})
+            yield
 
 
 class EventLogStorage(SettledEvents, PostgresEventLogStorage):

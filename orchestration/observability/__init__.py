@@ -3,6 +3,8 @@
 from orchestration.observability.events import parse_event
 from orchestration.observability.log import (
     LogRecord,
+    breaker_closed,
+    breaker_opened,
     job_finished,
     job_started,
     json_log_line,
@@ -11,6 +13,8 @@ from orchestration.observability.log import (
 
 __all__ = [
     "LogRecord",
+    "breaker_closed",
+    "breaker_opened",
     "job_finished",
     "job_started",
     "json_log_line",

@@ -16,7 +16,7 @@ from orchestration import __version__
 from orchestration.cli.dev.database import has_postgres_tables, has_sqlite_tables
 from orchestration.cli.dev.services import render_workspace_file
 from orchestration.cli.errors import InstanceRunningError, NoInstanceError
-from orchestration.defs.instance import is_generated, render_instance
+from orchestration.defs.instance import find_dagster_home, is_generated, render_instance
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -96,12 +96,6 @@ def find_home(state: Path, environ: Mapping[str, str]) -> Home:
         dagster=find_dagster_home(state, environ),
         socket=socket,
     )
-
-
-def find_dagster_home(state: Path, environ: Mapping[str, str]) -> Path:
-    """DAGSTER_HOME where it is set, else a folder of the state directory."""
-    named = environ.get("DAGSTER_HOME")
-    return Path(named).expanduser().absolute() if named else state / "dagster"
 
 
 def write_files(home: Home, workspace: Workspace) -> str | None:
