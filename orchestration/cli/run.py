@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchestration.domain.job import Job
     from orchestration.domain.workspace import Workspace
-    from orchestration.runner import ProcessSpec
+    from orchestration.runner import Ledger, ProcessSpec
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
@@ -145,23 +145,34 @@ def _run(order: Order, *, retry: bool, as_json: bool) -> int:
     narrator = JsonNarrator() if as_json else TextNarrator()
     run_id = str(uuid.uuid4())
     job, settings = order.job, order.workspace.settings
+    if not retry:
+        job = replace(job, retry=replace(job.retry, max_retries=0))
     try:
         with stop_on_signals(), job_lock(settings.state_directory, job.id):
             result = run_with_retries(
-                job.id,
-                job.retry if retry else replace(job.retry, max_retries=0),
+                job,
                 partial(order.prepare, run_id=run_id),
                 seed=run_id,
                 run_timeout=job.run_timeout or settings.run_timeout,
                 on_output=narrator.output,
                 on_event=narrator.event,
                 on_log=narrator.log,
+                ledger=_open_ledger(order.workspace, job),
             )
     except Stopped as stopped:
         narrator.cancelled(job.id, stopped)
         return 128 + stopped.signum
     narrator.end(job.id, result)
     return exit_code_of(result)
+
+
+def _open_ledger(workspace: Workspace, job: Job) -> Ledger | None:
+    """What other runs of the tenant have done with the connector, where that matters to the job."""
+    if job.breaker is None and job.retry.budget is None:
+        return None
+    from orchestration.defs.ledger import open_ledger
+
+    return open_ledger(workspace)
 
 
 def _write_plan(order: Order, *, as_json: bool) -> None:

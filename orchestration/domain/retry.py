@@ -143,6 +143,12 @@ class RetryDecision:
     disposition: Disposition | None = None
     delay: timedelta = timedelta(0)
 
+    def refused(self, refusal: Refusal) -> RetryDecision:
+        """No retry, since something beside the policy is against it."""
+        return replace(
+            self, retry=False, rule=refusal.rule, reason=refusal.reason, delay=timedelta(0)
+        )
+
 
 def decide(
     policy: RetryPolicy,
@@ -165,10 +171,8 @@ def decide(
         return RetryDecision(retry=False, rule="outcome", reason=reason, outcome=result.outcome)
     delay = policy.delay(result.attempt, seed=seed)
     verdict = _limit(_judge(policy, result), policy, result.attempt, delay, time_left)
-    if verdict.retryable and (refusal := may_retry()):
-        verdict = verdict.overruled(refusal.rule, refusal.reason)
     discarded = verdict.disposition is Disposition.DISCARDABLE
-    return RetryDecision(
+    decision = RetryDecision(
         retry=verdict.retryable,
         rule=verdict.rule,
         reason=verdict.reason,
@@ -176,6 +180,8 @@ def decide(
         outcome=Outcome.PARTIAL if discarded else result.outcome,
         delay=delay if verdict.retryable else timedelta(0),
     )
+    refusal = may_retry() if decision.retry else None
+    return decision.refused(refusal) if refusal else decision
 
 
 _CODES = "retryable_exit_codes"

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.events import ConnectorEvent
-    from orchestration.domain.outcome import AttemptResult
-    from orchestration.domain.retry import Refusal, RetryDecision, RetryPolicy
+    from orchestration.domain.job import Job
+    from orchestration.domain.outcome import AttemptResult, Outcome
+    from orchestration.domain.retry import Disposition, Refusal, RetryDecision
     from orchestration.observability import LogRecord
     from orchestration.runner.output import Stream
     from orchestration.runner.spec import ProcessSpec
@@ -40,52 +41,81 @@ class RunAttempt(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What all jobs of a tenant with one connector share: retry budgets and breakers."""
+
+    def record(
+        self, job: Job, outcome: Outcome, disposition: Disposition | None = None
+    ) -> LogRecord | None:
+        """Count an attempt that has ended; what to log where that changes something."""
+        ...
+
+    def claim_retry(self, job: Job) -> Refusal | None:
+        """Count one more retry, unless it is refused."""
+        ...
+
+
 def run_with_retries(
-    job_id: str,
-    policy: RetryPolicy,
+    job: Job,
     prepare_attempt: Callable[[int], ProcessSpec],
     *,
     seed: str,
+    run_timeout: timedelta,
     on_output: Callable[[Stream, str], None],
     on_event: Callable[[ConnectorEvent], None],
     on_log: Callable[[LogRecord], None],
-    run_timeout: timedelta | None = None,
-    may_retry: Callable[[], Refusal | None] = lambda: None,
-    on_decision: Callable[[RetryDecision], None] = lambda _: None,
+    ledger: Ledger | None = None,
     run: RunAttempt = run_attempt,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> AttemptResult:
-    """The result of the last attempt that `policy` wants, with the outcome that it makes of it;
-    with `NO_RETRIES` that is the first attempt.
+    """The result of the last attempt that the policy of the job wants, with the outcome that it
+    makes of it; with `NO_RETRIES` that is the first attempt.
 
     `prepare_attempt` gets the number of the attempt, from 1, and is called for each one, so that
     secrets that changed meanwhile are in force. `seed`, the id of the run, settles the delays.
-    After `run_timeout` the attempt under way is stopped as timed out, and no other begins.
-    `on_log` gets `job_started`, a `retry_attempt` before each wait, and `job_finished`;
-    `on_decision` what follows each attempt. Exceptions of a signal handler end a wait at once.
+    When `run_timeout` is over, the attempt under way is stopped as timed out, and no other begins.
+    `on_log` gets `job_started`, a `retry_attempt` before each wait, and `job_finished`. Exceptions
+    of a signal handler end a wait at once.
     """
-    on_log(job_started(job_id))
+    on_log(job_started(job.id))
     started, attempt = clock(), 0
 
-    def time_left() -> timedelta | None:
-        return None if run_timeout is None else run_timeout - timedelta(seconds=clock() - started)
+    def time_left() -> timedelta:
+        return run_timeout - timedelta(seconds=clock() - started)
 
     while True:
         attempt += 1
         spec = limit_timeout(prepare_attempt(attempt), time_left())
         result = run(spec, attempt=attempt, on_output=on_output, on_event=on_event)
-        decision = decide(policy, result, seed=seed, time_left=time_left(), may_retry=may_retry)
-        on_decision(decision)
+        decision = decide(job.retry, result, seed=seed, time_left=time_left())
+        decision = consult(ledger, job, decision, on_log)
         if not decision.retry:
-            on_log(job_finished(job_id, result, decision))
+            on_log(job_finished(job.id, result, decision))
             return replace(result, outcome=decision.outcome)
-        on_log(retry_attempt(job_id, result, decision))
+        on_log(retry_attempt(job.id, result, decision))
         sleep(decision.delay.total_seconds())
 
 
-def limit_timeout(spec: ProcessSpec, time_left: timedelta | None) -> ProcessSpec:
-    """The process, with no more time than its run has left; None is without limit."""
-    if time_left is None or (spec.timeout and spec.timeout <= time_left):
+def consult(
+    ledger: Ledger | None,
+    job: Job,
+    decision: RetryDecision,
+    on_log: Callable[[LogRecord], None],
+) -> RetryDecision:
+    """What becomes of the decision about an attempt when the ledger has been told how that ended,
+    and been asked for the retry, if one is wanted. Call it once for each attempt.
+    """
+    if ledger is None:
+        return decision
+    if record := ledger.record(job, decision.outcome, decision.disposition):
+        on_log(record)
+    refusal = ledger.claim_retry(job) if decision.retry else None
+    return decision.refused(refusal) if refusal else decision
+
+
+def limit_timeout(spec: ProcessSpec, time_left: timedelta) -> ProcessSpec:
+    """The process, with no more time than its run has left."""
+    if spec.timeout and spec.timeout <= time_left:
         return spec
     return replace(spec, timeout=max(time_left, _SHORTEST))

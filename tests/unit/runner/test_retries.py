@@ -1,17 +1,28 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestration.domain.events import ConnectorEvent
+from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import AttemptResult, Outcome
+from orchestration.domain.problem import Location
 from orchestration.domain.retry import NO_RETRIES, RetryPolicy
 from orchestration.observability import LogRecord
 from orchestration.runner import ProcessSpec, Stopped, Stream, run_with_retries
 
 POLICY = RetryPolicy(
     max_retries=2, initial_delay=timedelta(seconds=10), retryable_exit_codes=frozenset({1, 2})
+)
+
+JOB = Job(
+    tenant="acme",
+    name="orders",
+    asset="orders",
+    kind=JobKind.COMMAND,
+    task=CommandTask(command=("extract",), working_directory=Path("/")),
+    location=Location(file="jobs/acme/orders.yaml"),
 )
 
 
@@ -45,10 +56,10 @@ class World:
 
     def run(self, policy: RetryPolicy = POLICY, **replaced) -> AttemptResult:
         return run_with_retries(
-            "acme/orders",
-            policy,
+            replace(JOB, retry=policy),
             self.prepare,
             seed="run-1",
+            run_timeout=timedelta(hours=24),
             on_output=lambda stream, line: self.lines.append((stream, line)),
             on_event=self.events.append,
             on_log=self.log.append,
