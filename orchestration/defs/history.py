@@ -34,6 +34,7 @@ _ENDED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+_RESULTS = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _FEWEST = 5
 
 
@@ -52,8 +53,16 @@ class InstanceHistory:
         return len(self.connect().get_run_ids(self._filter(_UNDER_WAY), limit=at_most))
 
     def ended(self, count: int) -> Sequence[EndedRun]:
-        """See `History`. Some more are read, since runs may end in another order than they began."""
-        records = self.connect().get_run_records(self._filter(_ENDED), limit=max(count, _FEWEST))
+        """See `History`."""
+        return self._last(count, _ENDED)
+
+    def results(self, count: int) -> Sequence[EndedRun]:
+        """See `History`."""
+        return self._last(count, _RESULTS)
+
+    def _last(self, count: int, statuses: list[dg.DagsterRunStatus]) -> Sequence[EndedRun]:
+        """Some more are read than asked for, since runs may end in another order than they began."""
+        records = self.connect().get_run_records(self._filter(statuses), limit=max(count, _FEWEST))
         runs = [_ended_run(record) for record in records]
         return sorted(runs, key=lambda run: run.ended, reverse=True)
 

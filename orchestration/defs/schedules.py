@@ -13,6 +13,7 @@ from orchestration.defs.history import (
     launched_keys,
     read_tick_id,
 )
+from orchestration.defs.ledger import Ledger
 from orchestration.domain.describe import dagster_name, describe_schedule
 from orchestration.domain.due import Decision, DueRun, Look, decide_tick, missed_ticks
 from orchestration.domain.exact import exact_crons
@@ -41,12 +42,7 @@ class ScheduleEvaluation:
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """The runs to launch, or why there are none."""
         tick = context.scheduled_execution_time
-        look = Look(
-            now=datetime.now(UTC),
-            enabled=is_enabled(self.schedule, self.gate),
-            history=InstanceHistory(lambda: context.instance, self.schedule.job_id),
-            since=self.since,
-        )
+        look = build_look(self.schedule, self.job, self.gate, context, since=self.since)
         decision = decide_tick(self.schedule, tick, look, lambda: self._missed(context, tick))
         if decision.runs:
             yield from build_requests(self.schedule, self.job, decision)
@@ -84,6 +80,29 @@ def build_schedule(
         default_status=running if schedule.enabled else stopped,
         description=describe_schedule(schedule),
         tags=dict(schedule.tags),
+    )
+
+
+def build_look(
+    schedule: Schedule,
+    job: Job,
+    gate: Gate,
+    context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext,
+    *,
+    since: datetime | None,
+    cursor: str | None = None,
+) -> Look:
+    """A look at the schedule in the instance of `context`. A dry run from the UI claims no probe."""
+    ledger = Ledger(lambda: context.instance)
+    is_real = read_tick_id(context.log_key) is not None
+    return Look(
+        now=datetime.now(UTC),
+        enabled=is_enabled(schedule, gate),
+        history=InstanceHistory(lambda: context.instance, schedule.job_id),
+        since=since,
+        cursor=cursor,
+        admit=lambda claimant: ledger.admit(job, claimant, claim=is_real),
+        resumed=lambda: ledger.resumed(schedule.name),
     )
 
 

@@ -6,10 +6,10 @@ from zlib import crc32
 
 import dagster as dg
 
-from orchestration.defs.history import InstanceHistory, TickHistory, read_tick_id
-from orchestration.defs.schedules import Gate, build_requests, is_enabled
+from orchestration.defs.history import TickHistory, read_tick_id
+from orchestration.defs.schedules import Gate, build_look, build_requests
 from orchestration.domain.describe import dagster_name, describe_schedule
-from orchestration.domain.due import Look, decide
+from orchestration.domain.due import decide
 from orchestration.domain.job import Job
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
@@ -42,12 +42,9 @@ class SensorEvaluation:
 
     def __call__(self, context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """The runs to launch and the new cursor. Dagster stores both before it launches anything."""
-        look = Look(
-            now=datetime.now(UTC),
-            enabled=is_enabled(self.schedule, self.gate),
-            history=InstanceHistory(lambda: context.instance, self.schedule.job_id),
-            since=_last_turned_on(self.since, context.last_sensor_start_time),
-            cursor=context.cursor,
+        since = _last_turned_on(self.since, context.last_sensor_start_time)
+        look = build_look(
+            self.schedule, self.job, self.gate, context, since=since, cursor=context.cursor
         )
         self._forget_looks(context, look.now)
         decision = decide(self.schedule, look)

@@ -8,12 +8,14 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, assert_never
 
+from orchestration.domain.breaker import Admission
 from orchestration.domain.describe import format_instant
 from orchestration.domain.durations import format_duration
+from orchestration.domain.pause import explain_pause
 from orchestration.domain.schedule import (
     AfterCompletionTrigger,
     AssetTrigger,
@@ -87,6 +89,10 @@ class History(Protocol):
         """The last runs that have ended, at least `count` if there are, the latest end first."""
         ...
 
+    def results(self, count: int) -> Sequence[EndedRun]:
+        """Like `ended`, of the runs that were not cancelled."""
+        ...
+
     def last_update(self, asset_key: tuple[str, ...]) -> int:
         """A number that grows with each update of the asset; 0 where there was none."""
         ...
@@ -95,7 +101,9 @@ class History(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """A look at a schedule. `enabled` is what the file says now, and `since` when it began to, as
-    far as that is known. `cursor` is what the decision before this one left.
+    far as that is known. `cursor` is what the decision before this one left. `admit` asks the
+    breaker about the run of that name, and is asked last: it may let it through as the probe.
+    `resumed` says when a person has resumed the schedule.
     """
 
     now: datetime
@@ -103,6 +111,8 @@ class Look:
     history: History
     since: datetime | None = None
     cursor: str | None = None
+    admit: Callable[[str], Admission] = lambda _: Admission()
+    resumed: Callable[[], datetime | None] = lambda: None
 
 
 def decide_tick(
@@ -124,11 +134,12 @@ def decide_tick(
         return Decision(reason=_outside(schedule, at))
     if schedule.catch_up is CatchUp.NONE and look.now - tick > LATE:
         return Decision(reason=_late(tick, look.now))
-    if busy := _overlap(schedule, look.history):
-        return Decision(reason=busy)
-    if schedule.catch_up is not CatchUp.ALL:
-        return Decision(runs=(DueRun(instant=at),))
-    return Decision(runs=tuple(DueRun.of_tick(instant) for instant in instants))
+    if held := _held(schedule, look):
+        return Decision(reason=held)
+    runs = (DueRun(instant=at),)
+    if schedule.catch_up is CatchUp.ALL:
+        runs = tuple(DueRun.of_tick(instant) for instant in instants)
+    return _launch(look, runs, _key(schedule, instants[0].isoformat()))
 
 
 def missed_ticks(
@@ -175,12 +186,16 @@ def _decide_ticks(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decis
     due = _choose_ticks(schedule, found, look.now)
     if not due:
         return Decision(reason=_late(found[-1], look.now), cursor=here)
-    if busy := _overlap(schedule, look.history):
-        return Decision(reason=busy, cursor=here)
-    runs = tuple(
-        DueRun(key=_key(schedule, tick.astimezone(UTC).isoformat()), instant=tick) for tick in due
-    )
-    return Decision(runs=runs, cursor=_cursor("ticks", due[-1]))
+    if held := _held(schedule, look):
+        return Decision(reason=held, cursor=here)
+    runs = tuple(_run_of_tick(schedule, tick) for tick in due)
+    decision = _launch(look, runs, runs[0].key or schedule.name)
+    launched = due[len(decision.runs) - 1] if decision.runs else look.now
+    return replace(decision, cursor=_cursor("ticks", launched))
+
+
+def _run_of_tick(schedule: Schedule, tick: datetime) -> DueRun:
+    return DueRun(key=_key(schedule, tick.astimezone(UTC).isoformat()), instant=tick)
 
 
 def _reach(schedule: Schedule, trigger: TimeTrigger) -> timedelta:
@@ -209,16 +224,20 @@ def _decide_following(
         return Decision(reason=closed)
     if look.history.under_way(1):
         return Decision(reason=f"a run of `{schedule.job_id}` is under way or queued")
+    if paused := explain_pause(schedule, look.history, look.resumed):
+        return Decision(reason=paused)
     runs = look.history.ended(_countable_failures(trigger) + 1)
     if not runs:
-        return Decision(runs=(DueRun(key=_key(schedule, "first")),))
+        first = _key(schedule, "first")
+        return _launch(look, (DueRun(key=first),), first)
     last = runs[0]
     wait, why = _wait_after(trigger, runs)
     due = last.ended + wait
     if look.now < due:
         at = format_instant(due.replace(microsecond=0))
         return Decision(reason=f"due at {at}, {format_duration(wait)} after {why}")
-    return Decision(runs=(DueRun(key=f"after {last.run_id}"),))
+    key = f"after {last.run_id}"
+    return _launch(look, (DueRun(key=key),), _key(schedule, key))
 
 
 def _wait_after(
@@ -249,14 +268,15 @@ def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
     if look.cursor == launched:
         reason = f"generation `{generation}` has been launched; a new one runs it again"
         return Decision(reason=reason, cursor=launched)
-    if held := _closed(schedule, look) or _overlap(schedule, look.history):
+    if held := _closed(schedule, look) or _held(schedule, look):
         return Decision(reason=held, cursor=look.cursor)
-    return Decision(runs=(DueRun(key=_key(schedule, generation)),), cursor=launched)
+    key = _key(schedule, generation)
+    return _launch(look, (DueRun(key=key),), key, cursor=launched, held=look.cursor)
 
 
 def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decision:
-    """The cursor is the update seen last. One that arrives while the job is busy and
-    `overlap: skip` holds is looked at again: the data would stay behind otherwise.
+    """The cursor is the update seen last. One that arrives while the job is held back, as by
+    `overlap: skip`, is looked at again: the data would stay behind otherwise.
     """
     name = "/".join(key)
     topic = f"asset {name} {look.since.isoformat() if look.since else 'always'}"
@@ -270,9 +290,27 @@ def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decis
         return Decision(reason=reason, cursor=here)
     if newest <= int(seen):
         return Decision(reason=f"`{name}` has not been updated", cursor=look.cursor)
-    if busy := _overlap(schedule, look.history):
-        return Decision(reason=busy, cursor=look.cursor)
-    return Decision(runs=(DueRun(key=_key(schedule, f"{name} {newest}")),), cursor=here)
+    if held := _held(schedule, look):
+        return Decision(reason=held, cursor=look.cursor)
+    occasion = _key(schedule, f"{name} {newest}")
+    return _launch(look, (DueRun(key=occasion),), occasion, cursor=here, held=look.cursor)
+
+
+def _launch(
+    look: Look,
+    runs: tuple[DueRun, ...],
+    claimant: str,
+    *,
+    cursor: str | None = None,
+    held: str | None = None,
+) -> Decision:
+    """The runs, of which a probe is the first alone, and `cursor`; or, with the cursor `held`, the
+    reason why the breaker lets none of them through.
+    """
+    admission = look.admit(claimant)
+    if admission.refusal:
+        return Decision(reason=admission.refusal, cursor=held)
+    return Decision(runs=runs[:1] if admission.is_probe else runs, cursor=cursor)
 
 
 def once_cursor(generation: str) -> str:
@@ -323,6 +361,11 @@ def _late(tick: datetime, now: datetime) -> str:
         f"the tick at {format_instant(tick)} is {late} late,"
         f" and `catch_up: none` runs none later than {format_duration(LATE)}"
     )
+
+
+def _held(schedule: Schedule, look: Look) -> str:
+    """Why what is due is held back, before the breaker is asked; empty if it is not."""
+    return _overlap(schedule, look.history) or explain_pause(schedule, look.history, look.resumed)
 
 
 def _overlap(schedule: Schedule, history: History) -> str:
