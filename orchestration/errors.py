@@ -101,3 +101,25 @@ class UnknownSecretsError(OrchestrationError):
     """The settings of the tenants cannot be read, so nobody's secrets can be told from others'."""
 
     code = "ORC653"
+
+
+class CheckpointError(OrchestrationError):
+    """The checkpoint of a command job cannot be handed to it, or not be stored."""
+
+
+class CheckpointStoreError(CheckpointError):
+    """The store of the checkpoints does not do what it is asked."""
+
+    code = "ORC665"
+
+
+class CheckpointDamagedError(CheckpointError):
+    """The content of a checkpoint is not what was stored."""
+
+    code = "ORC666"
+
+
+class CheckpointRefusedError(CheckpointError):
+    """What should be a checkpoint cannot be one."""
+
+    code = "ORC667"

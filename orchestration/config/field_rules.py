@@ -167,6 +167,36 @@ BAD_POSTGRES_URL = Rule(
     message="`postgres_url` has to be one reference to a variable, without a default",
     help="put the URL into the environment, and write `${{DATABASE_URL}}`",
 )
+BAD_CHECKPOINT_URL = Rule(
+    code="ORC123",
+    title="place where checkpoints cannot be kept",
+    cause="A checkpoint that is half written, forgotten or readable by others would lose data.",
+    message="checkpoints cannot be kept at this `url`: {reason}",
+    help="{cure}",
+)
+EMPTY_CLASS = Rule(
+    code="ORC124",
+    title="error class without a sign",
+    cause="Failures belong to a class by their exit codes, their patterns, or both.",
+    message="the error class `{name}` has neither `exit_codes` nor `patterns`",
+    help="say which failures belong to it",
+)
+CANCELLED_CODE = Rule(
+    code="ORC125",
+    title="exit code of a job that was told to stop",
+    cause="A process that returns 130 or 143 was stopped by SIGINT or SIGTERM, so it was cancelled.",
+    message="exit code {code} stands for a job that was told to stop, which is never repeated",
+    help="remove it, and let the program return another code when it fails",
+    severity=Severity.WARNING,
+)
+TIMEOUT_ABOVE_LIMIT = Rule(
+    code="ORC126",
+    title="time-out of an attempt above that of its run",
+    cause="An attempt is stopped when the time of its run is over.",
+    message="`timeout` is {timeout}, above the `run_timeout` of {longest}",
+    help="raise `run_timeout` of the job or of runner.yaml, or lower `timeout`",
+    severity=Severity.WARNING,
+)
 MISSING_VARIABLE = Rule(
     code="ORC301",
     title="variable without a value",

@@ -17,10 +17,12 @@ from orchestration.config.fields import (
     FreeMap,
     Generation,
     PriorityName,
+    Seconds,
     Text,
     TextMap,
     WholeSeconds,
 )
+from orchestration.config.policy_file import BreakerEntry, RetryConfig
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -125,6 +127,11 @@ class ScheduleEntry(FileModel):
     max_concurrent_runs: Count = Field(
         default=1, description="How many runs of the job may be under way at once."
     )
+    max_consecutive_errors: Count = Field(
+        default=0,
+        description="After so many failed runs of the job in a row the schedule is paused, until "
+        "the job succeeds or `orchestrate schedule resume` is used. By default it never is.",
+    )
     enabled: Flag = Field(
         default=True, description="Whether it fires. A change is in force at the next tick."
     )
@@ -195,7 +202,38 @@ class ConnectorEntry(FileModel):
     """What holds for all jobs with one connector."""
 
     concurrency: Count = Field(
-        description="How many runs with the connector at either end may be under way at once."
+        default=0,
+        description="How many runs with the connector at either end may be under way at once. By "
+        "default without limit.",
+    )
+    retry_config: RetryConfig | None = Field(
+        default=None,
+        description="For jobs whose source connector it is. `command` stands for command jobs "
+        "without one.",
+    )
+    breaker: BreakerEntry | None = Field(
+        default=None, description="The same, for `runner.breaker`, key by key."
+    )
+
+
+class RetryEntry(FileModel):
+    """How retries are made."""
+
+    in_run_seconds: Seconds = Field(
+        default=60,
+        description="A retry that is due later than this does not wait inside of its run, where it "
+        "would hold a slot: the run ends, and a new one starts when it is due.",
+    )
+
+
+class CheckpointsEntry(FileModel):
+    """Where the checkpoints of command jobs are kept."""
+
+    url: Text = Field(
+        default="",
+        description="The URL of a folder: `file://`, or in an object store `s3://`, `gs://`, `abfs://` "
+        "or one of their other names. By default `checkpoints` in the state directory.",
+        examples=["s3://acme-etl/checkpoints"],
     )
 
 
@@ -237,7 +275,19 @@ class Runner(InactiveRunnerFields):
         default=None, description="Settings of single tenants, by their names."
     )
     connectors: dict[str, ConnectorEntry] | None = Field(
-        default=None, description="Limits of single connectors, by their names."
+        default=None, description="Limits and failures of single connectors, by their names."
+    )
+    retry_config: RetryConfig | None = Field(
+        default=None, description="For all jobs, key by key below what their connector says."
+    )
+    breaker: BreakerEntry | None = Field(
+        default=None,
+        description="For each tenant and source connector. By default there is none.",
+    )
+    retry: RetryEntry | None = Field(default=None, description="How retries are made.")
+    run_timeout: Duration = Field(
+        default=NOT_GIVEN,
+        description="How long a run may take whose job does not say it. By default `24h`.",
     )
     postgres_url: Text = Field(
         default="",
@@ -252,6 +302,9 @@ class Runner(InactiveRunnerFields):
     state_directory: Text = Field(
         default=".orchestrate",
         description="Where state is kept, from the folder of `runner.yaml`.",
+    )
+    checkpoints: CheckpointsEntry | None = Field(
+        default=None, description="Where the checkpoints of command jobs are kept."
     )
     dev: Dev | None = Field(default=None, description="Settings of `orchestrate dev`.")
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.config import field_rules, names
+from orchestration.config.checkpoint_url import check_checkpoint_url
 from orchestration.config.checks import check_secrets, read_folder, refuse_name
 from orchestration.config.entries import SCHEDULES, Entry, check_unique, read_entries
+from orchestration.config.failures import RUN_TIMEOUT, FailureDefaults, read_failure_defaults
 from orchestration.config.find import read_state_directory
 from orchestration.config.runner_file import INACTIVE_RUNNER_FIELDS, RunnerFile
 from orchestration.config.tenants import read_tenants
@@ -39,6 +41,7 @@ class RunnerContent:
     """
 
     settings: Settings
+    failures: FailureDefaults = field(default_factory=FailureDefaults)
     tenants: Mapping[str, Tenant] = field(default_factory=dict[str, Tenant])
     entries: tuple[Entry, ...] = ()
     broken_entries: Mapping[str, Place] = field(default_factory=dict[str, "Place"])
@@ -60,6 +63,7 @@ def read_runner(
     if file is None:
         return RunnerContent(settings=default)
     settings = _read_settings(document, file.runner, layout)
+    failures = read_failure_defaults(document, file.runner)
     tenants = read_tenants(document, file.runner, layout)
     _warn_of_idle_fields(document, file.runner)
     in_entries = sum(document.errors_within((*SCHEDULES, i)) for i in range(len(raw_entries)))
@@ -67,6 +71,7 @@ def read_runner(
     entries, broken = read_entries(document, raw_entries, finder)
     return RunnerContent(
         settings=settings,
+        failures=failures,
         tenants=tenants,
         entries=entries,
         broken_entries=broken,
@@ -111,6 +116,9 @@ def _read_settings(document: Document, runner: Runner, layout: Layout) -> Settin
         connector_limits=_read_connectors(document, runner),
         postgres_url=_read_postgres_url(document, runner.postgres_url),
         graceful_shutdown_timeout=runner.graceful_shutdown_timeout or _SHUTDOWN_TIMEOUT,
+        retry_in_run=timedelta(seconds=runner.retry.in_run_seconds if runner.retry else 60),
+        run_timeout=runner.run_timeout or RUN_TIMEOUT,
+        checkpoint_url=_read_checkpoint_url(document, runner),
         dev_services=_read_services(document, runner, layout),
     )
 
@@ -121,8 +129,10 @@ def _read_connectors(document: Document, runner: Runner) -> dict[str, int]:
         place: Place = ("runner", "connectors", name)
         if refusal := names.check_name(name):
             refuse_name(document, place, name, "a connector", refusal)
-        else:
+        elif entry.concurrency:
             limits[name] = entry.concurrency
+        elif not entry.model_fields_set:
+            document.report(field_rules.NO_VALUE, place, on="key", field=names.normalise(name))
     return limits
 
 
@@ -138,6 +148,19 @@ def _read_postgres_url(document: Document, text: str) -> str | None:
         return found[0].name
     document.report(field_rules.BAD_POSTGRES_URL, ("runner", "postgres_url"))
     return None
+
+
+def _read_checkpoint_url(document: Document, runner: Runner) -> str | None:
+    url = runner.checkpoints.url.rstrip("/") if runner.checkpoints else ""
+    if not url:
+        return None
+    if refusal := check_checkpoint_url(url):
+        place: Place = ("runner", "checkpoints", "url")
+        document.report(
+            field_rules.BAD_CHECKPOINT_URL, place, reason=refusal.reason, cure=refusal.cure
+        )
+        return None
+    return url
 
 
 def _read_services(document: Document, runner: Runner, layout: Layout) -> tuple[DevService, ...]:

@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orchestration.domain.outcome import AttemptResult, Ending, classify
-from orchestration.errors import CommandNotFoundError
+from orchestration.domain.outcome import EXIT_FAILED, AttemptResult, Ending, Outcome, classify
+from orchestration.errors import CheckpointError, CommandNotFoundError
 from orchestration.runner.link import GuardLost, GuardReport, StartFailure
 from orchestration.runner.mask import Masker
 from orchestration.runner.output import Transcript
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.events import ConnectorEvent
+    from orchestration.runner.handover import Handed
     from orchestration.runner.output import Stream
     from orchestration.runner.spec import ProcessSpec
 
@@ -48,19 +49,17 @@ def run_attempt(
     Any exception raised in the calling thread meanwhile, by a callback or by a signal handler,
     stops the process tree within the grace period and goes on; a second one cuts that short.
 
+    An attempt of a command that was handed its checkpoint leaves a new one only if it succeeded, at
+    least in part, and is a failure if that cannot be stored.
+
     Raises:
         CommandNotFoundError: the program or the working directory does not exist or may not be
             used.
     """
-    if spec.checkpoint:
-        spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     started_at, started = datetime.now(UTC), time.monotonic()
     masker = Masker(spec.secrets)
     transcript = Transcript(masker, on_output=on_output, on_event=on_event)
-    end = run_guarded(spec, transcript.feed)
-    if isinstance(end, StartFailure):
-        raise _start_error(spec, end, masker)
-    _tell_of_leftovers(end, transcript)
+    facts = _run(spec, transcript, masker)
     return AttemptResult(
         attempt=attempt,
         started_at=started_at,
@@ -69,8 +68,42 @@ def run_attempt(
         error_text=transcript.error_text,
         metrics=transcript.metrics,
         table=transcript.table,
-        **_facts(end),
+        **facts,
     )
+
+
+def _run(spec: ProcessSpec, transcript: Transcript, masker: Masker) -> dict[str, Any]:
+    if spec.handover is None:
+        return _run_process(spec, transcript, masker)
+    facts: dict[str, Any] = {}
+    try:
+        with spec.handover.begin() as handed:
+            facts = _run_process(spec, transcript, masker)
+            if facts["outcome"] in (Outcome.SUCCEEDED, Outcome.PARTIAL):
+                _keep_checkpoint(handed, transcript)
+    except CheckpointError as error:
+        fault = masker.mask(error.reason)
+        transcript.add_error(fault)
+        transcript.note(f"error {error.code}: {fault}\n   help: {error.help}")
+        facts |= {"outcome": Outcome.FAILED, "exit_code": EXIT_FAILED, "fault": fault}
+    return facts
+
+
+def _run_process(spec: ProcessSpec, transcript: Transcript, masker: Masker) -> dict[str, Any]:
+    end = run_guarded(spec, transcript.feed)
+    if isinstance(end, StartFailure):
+        raise _start_error(spec, end, masker)
+    _tell_of_leftovers(end, transcript)
+    return _facts(end)
+
+
+def _keep_checkpoint(handed: Handed, transcript: Transcript) -> None:
+    version = handed.keep()
+    if version is not None:
+        transcript.tell(
+            "checkpoint_saved",
+            {"version": version.number, "size_bytes": version.size, "digest": version.digest},
+        )
 
 
 def _facts(end: GuardReport | GuardLost) -> dict[str, Any]:

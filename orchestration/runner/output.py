@@ -152,6 +152,11 @@ class Transcript:
         if not self._muted:
             self._on_output(Stream.STDERR, text)
 
+    def tell(self, event_type: str, fields: Mapping[str, JsonValue]) -> None:
+        """Give the user an event of the runner itself, as if the process had written it."""
+        if not self._muted:
+            self._on_event(ConnectorEvent(event_type=event_type, fields=fields))
+
     def _take_event(self, raw: ConnectorEvent, *, muted: bool) -> None:
         fields = {
             self._masker.mask(key): self._masker.mask_json(value)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from orchestration.domain.job import CommandTask, ConnectorTask
 from orchestration.domain.secrets import owned_variables
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
+from orchestration.runner.checkpoints import Origin, open_checkpoints
+from orchestration.runner.handover import Handover
 from orchestration.runner.resolve import Resolver, inherited, proxy_passwords
 from orchestration.runner.secrets import open_secrets
 from orchestration.runner.spec import ProcessSpec
@@ -50,9 +52,9 @@ def prepare(
     """
     _refuse(job, workspace, full_refresh=full_refresh)
     scope = _Scope(job, workspace, environ)
-    checkpoint = workspace.settings.state_directory.joinpath("checkpoints", job.id, "current")
+    handover = _hand_over(job, workspace, run_id, attempt)
     identity = _identify(job, run_id, attempt) | {
-        "ORCHESTRATE_CHECKPOINT": str(checkpoint),
+        **(handover.variables if handover else {}),
         "ORCHESTRATE_RUNNER": str(workspace.runner_file),
         **({"TRACEPARENT": traceparent} if traceparent else {}),
     }
@@ -67,7 +69,7 @@ def prepare(
         argv=argv,
         working_directory=job.task.working_directory,
         environ=whole,
-        checkpoint=checkpoint,
+        handover=handover,
         stdin=None if order is None else json.dumps(order).encode(),
         timeout=job.timeout,
         grace_period=job.grace_period,
@@ -85,7 +87,7 @@ def _refuse(job: Job, workspace: Workspace, *, full_refresh: bool) -> None:
     if full_refresh and isinstance(job.task, CommandTask):
         raise NoFullRefreshError(
             f"a full refresh was asked for, but `{job.id}` is a command job and keeps its own state",
-            help="run it without; what its command remembers is for the command to forget",
+            help=f"begin anew with `orchestrate checkpoint reset {job.id}`, and run it without",
             location=str(job.location),
         )
 
@@ -131,6 +133,18 @@ def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
         "ORCHESTRATE_RUN_ID": run_id,
         "ORCHESTRATE_ATTEMPT": str(attempt),
     }
+
+
+def _hand_over(job: Job, workspace: Workspace, run_id: str, attempt: int) -> Handover | None:
+    """None for a connector job: its state is in its target, committed with the data."""
+    if isinstance(job.task, ConnectorTask):
+        return None
+    folder = workspace.settings.state_directory.joinpath("attempts", *job.id.split("/"))
+    return Handover(
+        checkpoints=open_checkpoints(workspace.settings, job.id),
+        folder=folder / f"{run_id}-{attempt}",
+        origin=Origin(run_id=run_id, attempt=attempt),
+    )
 
 
 def _argv_and_order(

@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from orchestration.runner.handover import Handover
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
     """A process to start, with everything resolved. Its `repr` shows no secrets.
 
     `environ` is the whole environment of the process. Without `stdin` it reads /dev/null.
-    The folder of `checkpoint` is created before it starts, the file itself is the process's affair.
+    `handover` is how a command gets its checkpoint; None for a process that keeps its own.
     `timeout` is for the attempt; between SIGTERM and SIGKILL lies `grace_period`. The values of
     `secrets` are masked in everything that the process says.
     """
@@ -24,7 +26,7 @@ class ProcessSpec:
     argv: tuple[str, ...] = field(repr=False)
     working_directory: Path
     environ: Mapping[str, str] = field(repr=False)
-    checkpoint: Path | None = None
+    handover: Handover | None = None
     stdin: bytes | None = field(default=None, repr=False)
     timeout: timedelta | None = None
     grace_period: timedelta = timedelta(seconds=10)

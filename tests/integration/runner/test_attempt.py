@@ -54,13 +54,6 @@ def test_a_deadly_signal_is_told_apart_from_the_code_that_a_shell_makes_of_it(
     assert result.reason == f"killed by {number.name}"
 
 
-def test_a_process_finds_the_folder_of_its_checkpoint_each_time(attempt, tmp_path):
-    checkpoint = tmp_path / "checkpoints/acme/orders/current"
-    for _ in range(2):
-        attempt.run("sh", "-c", f"echo x >> {checkpoint}", checkpoint=checkpoint)
-    assert checkpoint.read_text() == "x\nx\n"
-
-
 def test_arguments_arrive_exactly_as_they_are(attempt):
     arguments = [
         "",

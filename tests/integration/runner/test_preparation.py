@@ -13,6 +13,9 @@ from orchestration.domain.secrets import EnvSecrets
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner import ProcessSpec, prepare
+from orchestration.runner.checkpoint_stores import LocalStore, RemoteStore
+from orchestration.runner.checkpoints import Checkpoints, Origin
+from orchestration.runner.handover import Handover
 
 ENVIRON = {
     "PATH": "/usr/bin:/bin",
@@ -69,7 +72,7 @@ def test_a_command_gets_the_allow_list_its_own_variables_and_who_it_is(workspace
     spec = prepare_first(
         job, workspace, attempt=2, traceparent="00-a-b-01", overrides={"MODE": "override"}
     )
-    checkpoint = tmp_path / ".orchestrate/checkpoints/acme/orders/current"
+    folder = tmp_path / ".orchestrate/attempts/acme/orders/run-1-2"
     assert spec == ProcessSpec(
         argv=("extract", "--token", "hunter2!", "--region=eu", "${NOT_MINE}"),
         working_directory=tmp_path,
@@ -84,17 +87,36 @@ def test_a_command_gets_the_allow_list_its_own_variables_and_who_it_is(workspace
             "ORCHESTRATE_TENANT": "acme",
             "ORCHESTRATE_RUN_ID": "run-1",
             "ORCHESTRATE_ATTEMPT": "2",
-            "ORCHESTRATE_CHECKPOINT": str(checkpoint),
+            "ORCHESTRATE_CHECKPOINT": f"{folder}/checkpoint",
+            "ORCHESTRATE_CHECKPOINT_NEXT": f"{folder}/checkpoint.next",
             "ORCHESTRATE_RUNNER": str(tmp_path / "runner.yaml"),
             "TRACEPARENT": "00-a-b-01",
         },
-        checkpoint=checkpoint,
+        handover=Handover(
+            checkpoints=Checkpoints(
+                store=LocalStore(tmp_path / ".orchestrate/checkpoints"), job_id="acme/orders"
+            ),
+            folder=folder,
+            origin=Origin(run_id="run-1", attempt=2),
+        ),
         stdin=None,
         timeout=timedelta(minutes=5),
         grace_period=timedelta(seconds=3),
         secrets=("override", "hunter2!"),
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tenant", ["acme", "globex", "initech"])
+def test_checkpoints_are_kept_where_the_settings_say(workspace, tmp_path, tenant):
+    settings = replace(workspace.settings, checkpoint_url="s3://bucket/checkpoints")
+    job = command_job(tmp_path, "extract", tenant=tenant)
+
+    spec = prepare_first(job, replace(workspace, settings=settings))
+
+    assert spec.handover.checkpoints == Checkpoints(
+        store=RemoteStore("s3://bucket/checkpoints"), job_id=f"{tenant}/orders"
+    )
 
 
 def test_a_job_may_not_pretend_to_be_another_one(workspace, tmp_path):
@@ -139,6 +161,8 @@ def test_a_connector_gets_its_whole_order_on_standard_input(workspace, tmp_path)
         "state_directory": str(tmp_path / ".orchestrate/connectors/acme/airports"),
     }
     assert spec.secrets == ("hunter2!",)
+    assert spec.handover is None  # its checkpoint is in its target, committed with the data
+    assert {name for name in spec.environ if "CHECKPOINT" in name} == set()
 
 
 def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, tmp_path):
@@ -148,7 +172,7 @@ def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, t
     assert str(caught.value) == (
         "jobs/acme/orders.yaml:3:5: error ORC608: a full refresh was asked for, but `acme/orders`"
         " is a command job and keeps its own state\n"
-        "   help: run it without; what its command remembers is for the command to forget"
+        "   help: begin anew with `orchestrate checkpoint reset acme/orders`, and run it without"
     )
 
 

@@ -14,6 +14,6 @@ def test_its_repr_shows_nothing_that_may_be_secret():
         secrets=("hunter2!",),
     )
     assert repr(spec) == (
-        "ProcessSpec(working_directory=PosixPath('/srv'), checkpoint=None, "
+        "ProcessSpec(working_directory=PosixPath('/srv'), handover=None, "
         "timeout=datetime.timedelta(seconds=5), grace_period=datetime.timedelta(seconds=10))"
     )
