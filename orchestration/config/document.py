@@ -200,6 +200,13 @@ class Document:
         """Whether the file has something at `place`."""
         return self._node(place) is not None
 
+    def value(self, place: Place) -> JsonValue:
+        """The value of the key at `place` as the file has it; None where it has no such key."""
+        value: JsonValue = self.data
+        for step in place:
+            value = value.get(str(step)) if isinstance(value, dict) else None
+        return value
+
     def written(self, place: Place) -> str | None:
         """The scalar at `place` as the file has it, None where there is no scalar."""
         node = self._node(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -39,6 +39,13 @@ def _read_generation(value: JsonValue) -> JsonValue:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _read_signals(value: JsonValue) -> JsonValue:
+    value = _read_reference(value)
+    if isinstance(value, bool):
+        return list(SIGNALS) if value else []
+    return _read_list(value)
+
+
 def _read_list(value: JsonValue) -> JsonValue:
     return [value] if isinstance(value, str) else value
 
@@ -58,6 +65,7 @@ TextMap = dict[str, str]
 FreeMap = dict[str, Any]
 Flag = Annotated[bool, BeforeValidator(_read_reference)]
 Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_read_reference)]
+Keys = Annotated[int, Field(ge=1, le=10_000_000), BeforeValidator(_read_reference)]
 Retries = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_read_reference)]
 ExitCode = Annotated[int, Field(ge=1, le=255), BeforeValidator(_read_reference)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS), BeforeValidator(_read_reference)]
@@ -66,6 +74,41 @@ Generation = Annotated[
     Text,
     BeforeValidator(_read_generation),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
+]
+SignalName = Literal[
+    "SIGABRT",
+    "SIGALRM",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGHUP",
+    "SIGILL",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGPROF",
+    "SIGQUIT",
+    "SIGSEGV",
+    "SIGSYS",
+    "SIGTRAP",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGVTALRM",
+    "SIGXCPU",
+    "SIGXFSZ",
+]
+SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+"""The signals that end a process, but for SIGINT and SIGTERM, which cancel a job."""
+Signals = Annotated[
+    list[SignalName],
+    BeforeValidator(_read_signals),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"enum": list(SIGNALS)},
+                {"type": "array", "items": {"enum": list(SIGNALS)}},
+            ]
+        }
+    ),
 ]
 PriorityName = Literal["low", "normal", "high", "critical"]
 Multiplier = Annotated[float, Field(ge=1, le=1000), BeforeValidator(_read_reference)]

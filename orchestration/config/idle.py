@@ -31,28 +31,32 @@ def warn_of_idle_tenants(document: Document, content: RunnerContent, busy: Colle
             )
 
 
-def check_connector_limits(
+def check_connectors(
     document: Document,
     content: RunnerContent,
     jobs: Collection[Job],
     broken_jobs: Collection[BrokenJob],
     catalog: ConnectorCatalog,
 ) -> None:
-    """Report limits that no job meets. A job that is broken may be the one that would meet it."""
-    limits = content.settings.connector_limits
-    if not limits:
+    """Report settings that no job meets. A job that is broken may be the one that would meet them."""
+    limits, policies = content.settings.connector_limits, content.failures.connectors
+    if not (limits or policies):
         return
-    used = {name for job in jobs for name in (job.source_connector, job.target_connector) if name}
-    used |= {job.target_connector for job in broken_jobs if job.target_connector}
-    known = used | catalog.names("source") | catalog.names("target")
-    for name in limits:
+    sources = {job.connector for job in jobs}
+    ends = {name for job in jobs for name in (job.source_connector, job.target_connector) if name}
+    ends |= {job.target_connector for job in broken_jobs if job.target_connector}
+    known = ends | sources | catalog.names("source") | catalog.names("target")
+    for name in dict.fromkeys((*limits, *policies)):
         slip = name not in known and is_slip(name, known)
-        if slip or not (name in used or broken_jobs):
+        unlimited = name in limits and name not in ends
+        used, role = (ends, "connector") if unlimited else (sources, "source connector")
+        if slip or (not broken_jobs and (unlimited or (name in policies and name not in sources))):
             document.report(
                 workspace_rules.MISSPELT_LIMIT if slip else workspace_rules.IDLE_CONNECTOR,
                 ("runner", "connectors", name),
                 on="key",
                 hint=suggest(name, known if slip else used),
                 name=show(name),
+                role=role,
                 connectors=list_words(known if slip else used),
             )

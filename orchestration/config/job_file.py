@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,46 +10,15 @@ from orchestration.config.fields import (
     NOT_GIVEN,
     Argv,
     Duration,
-    ExitCode,
     FileModel,
     Flag,
     FreeMap,
-    Multiplier,
-    Retries,
-    Seconds,
+    Keys,
     Text,
     TextMap,
     Texts,
 )
-
-
-class RetryConfig(FileModel):
-    """When a failed attempt is followed by another one. A job without this key is not retried."""
-
-    max_retries: Retries = Field(default=3, description="How many attempts may follow the first.")
-    initial_delay_seconds: Seconds = Field(
-        default=5, description="The wait after the first attempt."
-    )
-    max_delay_seconds: Seconds = Field(default=300, description="No wait is longer than this.")
-    backoff_multiplier: Multiplier = Field(
-        default=2.0, description="Each wait is this many times the one before."
-    )
-    retryable_exit_codes: list[ExitCode] = Field(
-        default=[1, 2],
-        description="Only attempts that end with one of these codes are repeated. A process that "
-        "dies of a signal counts as 128 plus the number of the signal.",
-    )
-    retryable_error_patterns: Texts | None = Field(
-        default=None,
-        description="If given, one of these regular expressions must also be found in the errors "
-        "of the attempt, in whatever case.",
-    )
-    retry_delay_seconds: Seconds = Field(
-        default=5, description="The old spelling of `initial_delay_seconds`."
-    )
-    retryable_errors: Texts | None = Field(
-        default=None, description="The old spelling of `retryable_error_patterns`."
-    )
+from orchestration.config.policy_file import RetryConfig  # noqa: TC001 - pydantic reads it
 
 
 class Logging(FileModel):
@@ -64,10 +33,6 @@ class InactiveJobFields(FileModel):
 
     source_connector_path: Text = Field(default="", description="The recipe of the source.")
     target_connector_path: Text = Field(default="", description="The recipe of the target.")
-    asset_path: Text = Field(default="", description="The definition of the asset.")
-    schema_validation_mode: Literal["strict", "warn"] = Field(
-        default="strict", description="What happens to records that break the schema."
-    )
     logging: Logging | None = Field(default=None, description="How the connector should log.")
     catalog: FreeMap | None = Field(default=None, description="The data catalog to report to.")
     finops: FreeMap | None = Field(default=None, description="Whom the costs are charged to.")
@@ -80,6 +45,23 @@ class InactiveJobFields(FileModel):
     plugins: Any = Field(default=None, description="Readers and writers.")
     infrastructure: FreeMap | None = Field(
         default=None, description="Where another orchestrator runs the job."
+    )
+
+
+class DedupConfig(FileModel):
+    """Which records are dropped since they came before. By default none are."""
+
+    key: Annotated[list[Text], Field(min_length=1)] = Field(
+        description="The fields by which a record is known."
+    )
+    within: Duration = Field(
+        default=NOT_GIVEN,
+        description="For how long a record that was committed is remembered: `24h` by default.",
+    )
+    max_keys: Keys = Field(
+        default=1_000_000,
+        description="How many records are remembered at most; the oldest are forgotten first. A "
+        "run holds them in memory, about 100 MB for a million.",
     )
 
 
@@ -133,13 +115,32 @@ class JobFile(InactiveJobFields):
         description="Options of the target connector. May hold `${NAME}`, resolved when the job "
         "runs.",
     )
+    asset_path: Text = Field(
+        default="",
+        description="The file with the definition of the asset: what its records look like. For "
+        "connector jobs.",
+    )
+    schema_validation_mode: Literal["strict", "warn"] = Field(
+        default="strict",
+        description="What happens to records that break the definition: `strict` commits nothing "
+        "if there are any, `warn` sets them aside as dead letters and commits the others.",
+    )
+    dedup: DedupConfig | None = Field(
+        default=None, description="Drop records that came before. For connector jobs."
+    )
     env: TextMap | None = Field(
         default=None,
         description="Variables for the process of the job. Values may hold `${NAME}`, resolved "
         "when the job runs.",
     )
     timeout: Duration = Field(
-        default=NOT_GIVEN, description="How long one attempt may take. By default without limit."
+        default=NOT_GIVEN,
+        description="How long one attempt may take. By default until `run_timeout` is over.",
+    )
+    run_timeout: Duration = Field(
+        default=NOT_GIVEN,
+        description="How long a run may take, with all its attempts and the waits between them. By "
+        "default `runner.run_timeout`.",
     )
     grace_period: Duration = Field(
         default=NOT_GIVEN,
@@ -147,7 +148,9 @@ class JobFile(InactiveJobFields):
         "by default.",
     )
     retry_config: RetryConfig | None = Field(
-        default=None, description="Whether failed attempts are repeated. By default they are not."
+        default=None,
+        description="Whether failed attempts are repeated. By default as `runner.yaml` says, and if "
+        "it says nothing, they are not.",
     )
 
 

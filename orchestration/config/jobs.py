@@ -16,14 +16,16 @@ from orchestration.config.checks import (
     refuse_name,
 )
 from orchestration.config.connector_ends import read_ends
+from orchestration.config.failures import FailureDefaults, read_job_retries
 from orchestration.config.job_file import INACTIVE_FIELDS, RUN_TIME_FIELDS, JobFile
-from orchestration.config.retries import read_retries
+from orchestration.config.records import RECORD_FIELDS, RecordRules, read_record_rules
 from orchestration.config.translate import Translator
 from orchestration.config.validation import validate
 from orchestration.config.variables import resolve_references
 from orchestration.config.words import show
+from orchestration.domain.durations import format_duration
 from orchestration.domain.job import CommandTask, ConnectorTask, Job, JobKind
-from orchestration.domain.retry import NO_RETRIES, RetryPolicy
+from orchestration.domain.retry import NO_RETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from orchestration.config.catalog import ConnectorCatalog
     from orchestration.config.document import Document, Place
     from orchestration.config.files import Layout
+    from orchestration.config.records import ReadAsset
     from orchestration.config.variables import When
 
 WHAT = "a job file"
@@ -42,12 +45,17 @@ _IDLE_WITH_CONNECTORS = ("image", "working_directory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """What job files are read with. `owners` are the variables that are secrets of a tenant."""
+    """What job files are read with. `owners` are the variables that are secrets of a tenant,
+    and `failures` what `runner.yaml` says in place of jobs that do not;
+    `read_asset` reads the definition that a job file names at a place, or reports why it cannot.
+    """
 
     layout: Layout
     environ: Mapping[str, str]
     catalog: ConnectorCatalog
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    failures: FailureDefaults = field(default_factory=FailureDefaults)
+    read_asset: ReadAsset | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +127,11 @@ class _Reader:
         tenant, name, asset = self._read_names()
         self._check_labels()
         task = self._read_task()
-        retry = self._read_retries()
+        connector = file.source_connector or JobKind.COMMAND.value
+        failures = self._context.failures
+        retry = read_job_retries(self._document, file.retry_config, failures.retry(connector))
+        self._check_timeouts()
+        records = self._read_record_rules()
         self._warn_of_idle_fields()
         if task is None or self._document.has_errors:
             return None
@@ -139,7 +151,11 @@ class _Reader:
             env=file.env or {},
             timeout=file.timeout or None,
             grace_period=file.grace_period or _GRACE_PERIOD,
-            retry=retry,
+            run_timeout=file.run_timeout or None,
+            retry=retry or NO_RETRIES,
+            breaker=failures.breaker(connector),
+            schema=records.schema,
+            dedup=records.dedup,
         )
 
     def _read_names(self) -> tuple[str, str, str]:
@@ -209,16 +225,40 @@ class _Reader:
         hints = [problem.hint for problem in self._document.problems]
         return any(f"`{key}`" in hint for key in (*keys, "command") for hint in hints)
 
-    def _read_retries(self) -> RetryPolicy:
-        config = self._file.retry_config
-        if config is not None:
-            return read_retries(self._document, config)
-        if "retry_config" in self._document.data and "retry_config" not in self._faulty:
-            self._document.report(field_rules.NO_VALUE, ("retry_config",), field="retry_config")
-        return NO_RETRIES
+    def _check_timeouts(self) -> None:
+        """An attempt is cut off with its run, so a longer time-out of its own never applies."""
+        timeout, longest = self._file.timeout, self._file.run_timeout
+        longest = longest or self._context.failures.run_timeout
+        if timeout > longest:
+            self._document.report(
+                field_rules.TIMEOUT_ABOVE_LIMIT,
+                ("timeout",),
+                timeout=format_duration(timeout),
+                longest=format_duration(longest),
+            )
+
+    def _read_record_rules(self) -> RecordRules:
+        if not self._moves_records:
+            return RecordRules()
+        read_asset = self._context.read_asset
+        return read_record_rules(self._document, self._file, read_asset, faulty=self._faulty)
+
+    @property
+    def _moves_records(self) -> bool:
+        """Whether records go through connectors that are installed: other jobs cannot check them."""
+        file, catalog = self._file, self._context.catalog
+        return (
+            not file.command
+            and file.source_connector in catalog.names("source")
+            and file.target_connector in catalog.names("target")
+        )
 
     def _warn_of_idle_fields(self) -> None:
         idle = _IDLE_WITH_COMMAND if self._file.command else _IDLE_WITH_CONNECTORS
+        if not self._moves_records:
+            idle = (*idle, *RECORD_FIELDS)
+        elif not self._file.asset_path:
+            idle = (*idle, "schema_validation_mode")
         keys = [key for key in self._document.data if key in INACTIVE_FIELDS or key in idle]
         if keys:
             shown = ", ".join(f"`{key}`" for key in keys)

@@ -10,7 +10,7 @@ from orchestration.config import workspace_rules
 from orchestration.config.files import Disk, Layout
 from orchestration.config.finder import JobFinder
 from orchestration.config.garbage import collection_paused
-from orchestration.config.idle import check_connector_limits, warn_of_idle_tenants
+from orchestration.config.idle import check_connectors, warn_of_idle_tenants
 from orchestration.config.jobs import JobContext, identify
 from orchestration.config.linking import ScheduleLinker
 from orchestration.config.reading import FileReader, JobResult, RunnerResult
@@ -70,7 +70,7 @@ class _Loader:
 
     def load(self) -> Workspace:
         runner = self._reader.read_runner(self._runner_path)
-        self._reader.protect({t.name: t.secrets for t in runner.content.tenants.values()})
+        self._reader.heed(runner.content)
         paths = self._job_paths(runner)
         results = [self._reader.read_job(path, linked=linked) for path, linked in paths.items()]
         broken = self._settle_names(results)
@@ -80,7 +80,12 @@ class _Loader:
         if self._only is None:
             self._find_idle(runner, jobs, broken)
             self._keep(runner, results)
-        documents = [runner.document, *(result.document for result in results)]
+        assets = self._reader.assets
+        documents = [
+            runner.document,
+            *(result.document for result in results),
+            *assets.documents,
+        ]
         return Workspace(
             root=self._layout.root_path,
             runner_file=Path(self._runner_path),
@@ -90,7 +95,7 @@ class _Loader:
             schedules=schedules,
             tenants=runner.content.tenants,
             problems=sort_problems(p for document in documents for p in document.finish()),
-            watched=(Path(self._runner_path), *map(Path, paths)),
+            watched=(Path(self._runner_path), *map(Path, paths), *assets.paths),
             is_sound=runner.content.is_sound,
         )
 
@@ -145,7 +150,7 @@ class _Loader:
         busy = {job.tenant for job in (*jobs, *broken)}
         document, content = runner.document, runner.content
         warn_of_idle_tenants(document, content, busy)
-        check_connector_limits(document, content, jobs, broken, self._catalog)
+        check_connectors(document, content, jobs, broken, self._catalog)
 
     def _keep(self, runner: RunnerResult, results: list[JobResult]) -> None:
         """Remember the files that loaded well; of the others, what was remembered before."""
@@ -156,6 +161,7 @@ class _Loader:
             text = self._text(result)
             if text is not None:
                 texts[result.document.file] = text
+        texts |= dict(self._reader.assets.texts(self._last_good.read))
         try:
             self._last_good.write(texts)
         except OSError as error:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from orchestration.config import jobs, runner_settings, workspace_rules, yaml_rules
+from orchestration.config import (
+    asset_files,
+    jobs,
+    runner_settings,
+    workspace_rules,
+    yaml_rules,
+)
+from orchestration.config.asset_files import AssetFiles
 from orchestration.config.document import Document
 from orchestration.config.instants import DATE_KEYS
 from orchestration.config.parse import parse
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
     from orchestration.config.jobs import JobContext
     from orchestration.config.last_good import LastGood
     from orchestration.domain.job import Job
-    from orchestration.domain.secrets import SecretSource
 
 
 @dataclass(slots=True, eq=False)
@@ -55,15 +61,19 @@ class FileReader:
     """Reads job files and runner.yaml, and falls back to their last good versions."""
 
     def __init__(self, context: JobContext, finder: JobFinder, last_good: LastGood | None) -> None:
-        self._context = context
         self._layout = context.layout
+        self.assets = AssetFiles(context.layout, self._open_asset, self._open_last_good)
+        self._context = replace(context, read_asset=self.assets.read)
         self._finder = finder
         self._last_good = last_good
 
-    def protect(self, sources: Mapping[str, SecretSource | None]) -> None:
-        """Keep the secrets of these tenants out of the job files that are read from now on."""
+    def heed(self, content: RunnerContent) -> None:
+        """From now on keep the secrets of tenants out of the job files that are read, and let
+        `content` say of failures what a job does not.
+        """
+        sources = {tenant.name: tenant.secrets for tenant in content.tenants.values()}
         owners = owned_variables(self._context.environ, sources)
-        self._context = replace(self._context, owners=owners)
+        self._context = replace(self._context, owners=owners, failures=content.failures)
 
     def read_job(self, path: str, *, linked: bool) -> JobResult:
         """The job of a file; its last good version if the file is broken now."""
@@ -83,7 +93,8 @@ class FileReader:
         """The job as it was when its file last loaded well, if `accept` agrees; says so then."""
         try:
             old = self._open_last_good(document.file)
-            job = jobs.read_job(old, path, self._context) if old else None
+            context = replace(self._context, read_asset=self.assets.read_older)
+            job = jobs.read_job(old, path, context) if old else None
         except Exception:  # noqa: BLE001 - as above; the present file has its problems already
             return None
         if job is None or not accept(job):
@@ -189,6 +200,9 @@ class FileReader:
             document.report(yaml_rules.UNREADABLE, reason=reason)
             return document
         return parse(content, file=file, what=what, date_keys=date_keys)
+
+    def _open_asset(self, path: str) -> Document:
+        return self._open(path, asset_files.WHAT, linked=True)
 
     def _open_last_good(self, name: str) -> Document | None:
         text = self._last_good.read(name) if self._last_good else None

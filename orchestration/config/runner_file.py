@@ -22,7 +22,10 @@ from orchestration.config.fields import (
     TextMap,
     WholeSeconds,
 )
-from orchestration.config.policy_file import BreakerEntry, RetryConfig
+from orchestration.config.policy_file import (  # noqa: TC001 - pydantic reads it
+    BreakerEntry,
+    RetryConfig,
+)
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict

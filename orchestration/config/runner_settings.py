@@ -131,8 +131,8 @@ def _read_connectors(document: Document, runner: Runner) -> dict[str, int]:
             refuse_name(document, place, name, "a connector", refusal)
         elif entry.concurrency:
             limits[name] = entry.concurrency
-        elif not entry.model_fields_set:
-            document.report(field_rules.NO_VALUE, place, on="key", field=names.normalise(name))
+        elif document.value(place) == {}:
+            document.report(field_rules.NO_VALUE, place, on="key", field=name)
     return limits
 
 

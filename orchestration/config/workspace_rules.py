@@ -111,18 +111,26 @@ ASSET_CIRCLE = Rule(
 )
 IDLE_CONNECTOR = Rule(
     code="ORC215",
-    title="limit of a connector without jobs",
-    cause="A limit that no job meets does nothing; often the name is misspelt.",
-    message="no job has the connector `{name}`",
+    title="settings of a connector without jobs",
+    cause="Settings that no job meets do nothing; often the name is misspelt. A limit counts for the "
+    "connectors at both ends of a job, the others for its source.",
+    message="no job has the {role} `{name}`",
     help="connectors of jobs are {connectors}",
     severity=Severity.WARNING,
 )
 MISSPELT_LIMIT = Rule(
     code="ORC216",
-    title="limit of a misspelt connector",
-    cause="No connector has this name, and one has nearly this name, which would go without a limit.",
+    title="settings of a misspelt connector",
+    cause="No connector has this name, and one has nearly this name, which would go without them.",
     message="there is no connector `{name}`",
     help="connectors are {connectors}",
+)
+BROKEN_DEFINITION = Rule(
+    code="ORC217",
+    title="broken asset definition",
+    cause="Without it, records could not be checked, so the job does not run.",
+    message="the asset definition `{path}` has errors",
+    help="correct the errors of that file, or remove `asset_path` to load records unchecked",
 )
 BAD_CRON = Rule(
     code="ORC401",
