@@ -15,6 +15,7 @@ from orchestration.defs.faults import (
     find_faults,
 )
 from orchestration.defs.repository import Contents
+from orchestration.defs.retries import build_retry_sensor
 from orchestration.defs.schedules import Gate, build_schedule
 from orchestration.defs.sensors import build_sensor
 from orchestration.defs.tags import TENANT
@@ -75,6 +76,7 @@ def build_contents(
         executor=dg.in_process_executor,
     )
     runnable = list(_runnable(workspace))
+    tenant_jobs = build_tenant_jobs(workspace.jobs, assets)
     return Contents(
         definitions=definitions,
         schedules=[
@@ -86,8 +88,9 @@ def build_contents(
             build_sensor(schedule, job, gate, enabled_since.get(schedule.name))
             for schedule, job in runnable
             if is_sensor(schedule)
-        ],
-        tenant_jobs=build_tenant_jobs(workspace.jobs, assets),
+        ]
+        + [_retry_sensor(workspace, tenant_jobs)],
+        tenant_jobs=tenant_jobs,
     )
 
 
@@ -121,6 +124,17 @@ def _tenant_job(
         tags={TENANT: tenant},
         executor_def=dg.in_process_executor,
     )
+
+
+def _retry_sensor(
+    workspace: Workspace,
+    tenant_jobs: Mapping[
+        str, tuple[dg.UnresolvedAssetJobDefinition, Sequence[dg.AssetsDefinition]]
+    ],
+) -> dg.SensorDefinition:
+    """No retry is launched either while it is not known what runner.yaml says of tenants."""
+    jobs = workspace.jobs if workspace.is_sound else ()
+    return build_retry_sensor(jobs, [job for job, _ in tenant_jobs.values()])
 
 
 def _runnable(workspace: Workspace) -> Iterator[tuple[Schedule, Job]]:

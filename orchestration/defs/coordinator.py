@@ -17,6 +17,7 @@ from dagster_shared.error import DagsterError
 
 from orchestration.defs import tags
 from orchestration.defs.index import IndexEntry, WorkspaceIndex, read_index
+from orchestration.defs.waiting import is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,9 +71,14 @@ class OrchestrationRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
                 f"run {run.run_id} is not queued, since its limits are not known: there is no index"
                 f" at {self._index_file}; the code server writes it when it loads the files"
             )
+        if is_cancelled(self._instance, run):
+            why = "The retry was cancelled, or the run that waited for it deleted, as it was launched."
+            self._instance.report_run_canceled(run, why)
+            return self._instance.get_run_by_id(run.run_id) or run
         # A re-execution carries the tags of its parent, which may be out of date.
         present = _given(run.tags) if run.parent_run_id else run.tags
-        wanted = run_tags(_entries(index, run), present) | _trace_tag(run)
+        wanted = _default_tags(index, present) | run_tags(_entries(index, run), present)
+        wanted |= _trace_tag(run)
         self._instance.add_run_tags(run.run_id, wanted)
         return super().submit_run(context)
 
@@ -120,8 +126,8 @@ def _entries(index: WorkspaceIndex, run: dg.DagsterRun) -> list[IndexEntry]:
 def run_tags(entries: Iterable[IndexEntry], present: Mapping[str, str]) -> dict[str, str]:
     """The tags that a run of these jobs needs beside those present, which are kept.
 
-    A run of several jobs counts against the limits of all of their tenants and connectors, and
-    goes no earlier than the least of them may.
+    A run of several jobs counts against the limits of all of their tenants and connectors, goes no
+    earlier than the least of them may, and may take as long as all of them together.
     """
     jobs = list(entries)
     wanted = tags.merge_tags(job.tags for job in jobs)
@@ -130,10 +136,15 @@ def run_tags(entries: Iterable[IndexEntry], present: Mapping[str, str]) -> dict[
     wanted |= {tags.connector_slot(end): "1" for job in jobs for end in job.connectors}
     if rank := min((job.priority for job in jobs), default=0):
         wanted[tags.PRIORITY] = str(rank)
-    bounds = [job.max_runtime_seconds for job in jobs]
-    if bounds and None not in bounds:
-        wanted[tags.MAX_RUNTIME] = str(sum(bound for bound in bounds if bound))
+    if jobs:
+        wanted[tags.MAX_RUNTIME] = str(sum(job.max_runtime_seconds for job in jobs))
     return {key: value for key, value in wanted.items() if present.get(key) is None}
+
+
+def _default_tags(index: WorkspaceIndex, present: Mapping[str, str]) -> dict[str, str]:
+    """Those of a run that covers no known job: it has a bound too."""
+    wanted = {tags.MAX_RUNTIME: str(index.max_runtime_seconds)}
+    return {key: value for key, value in wanted.items() if key not in present}
 
 
 def _given(present: Mapping[str, str]) -> dict[str, str]:

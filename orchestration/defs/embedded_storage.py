@@ -27,6 +27,7 @@ from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy.pool import QueuePool
 
+from orchestration.defs.linked_runs import LinkedRuns
 from orchestration.defs.settled_events import SettledEvents
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class _KeptOpen:
         self._engine.dispose()
 
 
-class RunStorage(_KeptOpen, SqliteRunStorage):
+class RunStorage(LinkedRuns, _KeptOpen, SqliteRunStorage):
     """Runs and their tags."""
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 INDEX_NAME = "index.json"
-_FORMAT = 4
+_FORMAT = 5
+_SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
     """What the coordinator needs to know of a job: its tags, the connectors at its ends, the rank
-    of its tenant's priority, and the longest that a run of it may take in seconds (None: not
-    bounded).
+    of its tenant's priority, and the longest that a run of it may take in seconds.
     """
 
     job_id: str
@@ -42,7 +42,7 @@ class IndexEntry:
     tags: dict[str, str]
     connectors: list[str]
     priority: int
-    max_runtime_seconds: int | None
+    max_runtime_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ class WorkspaceIndex:
     """Jobs by asset key (its parts joined by `/`), and the limits that hold for all processes.
 
     `limits` maps a tag key to the number of runs carrying it that may be under way at once.
+    `max_runtime_seconds` is the longest that a run may take which covers none of the jobs.
     `enabled_since` says of each enabled schedule when a load first found it so (ISO 8601; None if
     that was before anything is known).
     `stored` holds the jobs themselves and what they share, as JSON values.
@@ -58,6 +59,7 @@ class WorkspaceIndex:
     jobs: Mapping[str, IndexEntry]
     limits: Mapping[str, int]
     max_concurrent_runs: int | None
+    max_runtime_seconds: int
     enabled_since: Mapping[str, str | None]
     stored: Mapping[str, Any]
 
@@ -98,6 +100,7 @@ def build_index(
         jobs={"/".join(job.asset_key): _entry(job, workspace) for job in workspace.jobs},
         limits=_limits(workspace),
         max_concurrent_runs=workspace.settings.max_concurrent_runs,
+        max_runtime_seconds=_max_runtime(workspace.settings.run_timeout),
         enabled_since={name: known.get(name, stamp) for name in enabled},
         stored=_stored(workspace),
     )
@@ -182,14 +185,12 @@ def _entry(job: Job, workspace: Workspace) -> IndexEntry:
         tags=tags.job_tags(job),
         connectors=sorted({end for end in ends if end}),
         priority=(tenant.priority if tenant else Priority.NORMAL).rank,
-        max_runtime_seconds=_max_runtime(job),
+        max_runtime_seconds=_max_runtime(
+            (job.run_timeout or workspace.settings.run_timeout) + job.grace_period
+        ),
     )
 
 
-def _max_runtime(job: Job) -> int | None:
-    if job.timeout is None:
-        return None
-    attempts = job.retry.max_retries + 1
-    waits = sum(job.retry.delay_bounds(n)[1].total_seconds() for n in range(1, attempts))
-    each = job.timeout.total_seconds() + job.grace_period.total_seconds()
-    return round(attempts * each + waits) + 60
+def _max_runtime(run_timeout: timedelta) -> int:
+    """When Dagster's monitoring ends a run that should have ended itself, in seconds."""
+    return round((run_timeout + _SLACK).total_seconds())

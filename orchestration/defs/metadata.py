@@ -14,11 +14,13 @@ from orchestration.domain.outcome import AttemptResult, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
 
     from orchestration.domain.events import TableReport
     from orchestration.domain.job import Job
     from orchestration.domain.problem import Location
+    from orchestration.domain.retry import RetryDecision
     from orchestration.domain.schedule import Schedule
 
 _Metadata = dict[str, dg.MetadataValue]
@@ -74,6 +76,24 @@ def attempt_metadata(job: Job, result: AttemptResult) -> _Metadata:
     shown |= _resources(result) | record_counts(result) | _table(result.table)
     if result.outcome is not Outcome.SUCCEEDED:
         shown |= _errors(result)
+    return shown
+
+
+def decision_metadata(decision: RetryDecision, due: datetime | None = None) -> _Metadata:
+    """The metadata of what follows an attempt: why, and when. `due` is when a retry in a new run
+    is; nothing where nothing failed.
+    """
+    if decision.disposition is None:
+        return {}
+    shown: _Metadata = {
+        "disposition": dg.TextMetadataValue(decision.disposition.value),
+        "rule": dg.TextMetadataValue(decision.rule),
+        "reason": dg.TextMetadataValue(decision.reason),
+    }
+    if decision.retry:
+        shown["delay_seconds"] = _seconds(decision.delay.total_seconds())
+    if due is not None:
+        shown["retry_at"] = dg.TimestampMetadataValue(due.timestamp())
     return shown
 
 

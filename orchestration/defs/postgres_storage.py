@@ -17,6 +17,7 @@ from dagster_postgres import (
     PostgresRunStorage,
 )
 
+from orchestration.defs.linked_runs import LinkedRuns
 from orchestration.defs.settled_events import SettledEvents
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _LOCK: Final = sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-class RunStorage(PostgresRunStorage):
+class RunStorage(LinkedRuns, PostgresRunStorage):
     """Runs and their tags, each change of both in one transaction.
 
     Dagster's own commits each statement. A scheduler that is killed between a new run and its tags

@@ -46,19 +46,12 @@ class SensorEvaluation:
         look = build_look(
             self.schedule, self.job, self.gate, context, since=since, cursor=context.cursor
         )
-        self._forget_looks(context, look.now)
+        forget_looks(context, look.now)
         decision = decide(self.schedule, look)
         if not decision.runs:
             return dg.SensorResult(skip_reason=decision.reason, cursor=decision.cursor)
         requests = build_requests(self.schedule, self.job, decision)
         return dg.SensorResult(run_requests=requests, cursor=decision.cursor)
-
-    @staticmethod
-    def _forget_looks(context: dg.SensorEvaluationContext, now: datetime) -> None:
-        """Once in a while."""
-        tick_id = read_tick_id(context.log_key)
-        if tick_id is not None and is_turn(tick_id):
-            TickHistory(context.instance, tick_id).forget_skips(now - _LOOKS_KEPT)
 
 
 def build_sensor(
@@ -76,6 +69,13 @@ def build_sensor(
         description=describe_schedule(schedule),
         tags=dict(schedule.tags),
     )
+
+
+def forget_looks(context: dg.SensorEvaluationContext, now: datetime) -> None:
+    """Delete old looks of the sensor at which nothing was launched, once in a while."""
+    tick_id = read_tick_id(context.log_key)
+    if tick_id is not None and is_turn(tick_id):
+        TickHistory(context.instance, tick_id).forget_skips(now - _LOOKS_KEPT)
 
 
 def is_turn(tick_id: int) -> bool:

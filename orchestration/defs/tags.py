@@ -24,6 +24,11 @@ SCHEDULED_AT: Final = "orchestration/scheduled_at"
 TRACEPARENT: Final = "orchestration/traceparent"
 MAX_RUNTIME: Final = "dagster/max_runtime"
 PRIORITY: Final = "dagster/priority"
+RETRY: Final = "orchestration/retry"
+RETRY_AT: Final = "orchestration/retry_at"
+RETRY_OF: Final = "orchestration/retry_of"
+ATTEMPT: Final = "orchestration/attempt"
+RETRY_SLOTS: Final = ".dagster/orchestration/retry/"
 _SHOWN_VALUES: Final = 3
 
 
@@ -40,6 +45,11 @@ def job_slot(job_id: str) -> str:
 def connector_slot(connector: str) -> str:
     """The tag key under which the runs are counted that have the connector at either end."""
     return f".dagster/orchestration/connector/{connector}"
+
+
+def retry_slot(job_id: str) -> str:
+    """The tag key of a run under which it says that the job waits for a retry in another run."""
+    return f"{RETRY_SLOTS}{job_id}"
 
 
 def make_traceparent(run_id: str, root_run_id: str) -> str:

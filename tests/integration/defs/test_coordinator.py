@@ -148,7 +148,7 @@ def test_a_run_of_everything_counts_against_every_tenant(instance, tmp_path):
 def test_a_re_execution_is_bound_by_what_the_file_says_now(instance, tmp_path):
     space = workspace(tmp_path, concurrency=2)
     space = replace(
-        space, jobs=tuple(replace(job, timeout=timedelta(minutes=10)) for job in space.jobs)
+        space, jobs=tuple(replace(job, run_timeout=timedelta(minutes=10)) for job in space.jobs)
     )
     write_index(build_index(space), tmp_path / "index.json")
     parent = submit_job(instance, space, "acme")
@@ -163,7 +163,16 @@ def test_a_re_execution_is_bound_by_what_the_file_says_now(instance, tmp_path):
         root_run_id=run_id,
     )
 
-    assert tags["dagster/max_runtime"] == parent["dagster/max_runtime"] == str(5 * (610 + 60))
+    assert tags["dagster/max_runtime"] == parent["dagster/max_runtime"] == str(5 * (600 + 10 + 60))
+
+
+def test_a_run_of_no_known_job_is_bounded_too(instance, tmp_path):
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(replace(space, jobs=())), tmp_path / "index.json")
+
+    tags = submit_job(instance, space, "acme")
+
+    assert tags["dagster/max_runtime"] == str(24 * 3600 + 60)
 
 
 def test_a_re_execution_keeps_its_priority_and_continues_the_trace(instance, tmp_path):

@@ -197,9 +197,11 @@ def test_an_entry_is_a_schedule_or_a_sensor_by_what_cron_can_say(make_workspace)
     )
     repository = build(replace(workspace, schedules=schedules))
 
-    assert {(sensor.name, sensor.job_name) for sensor in repository.sensor_defs} == {
-        ("acme_job_1_hourly__sensor", "acme"),
-        ("globex_job_1_hourly__sensor", "globex"),
+    targets = {s.name: [target.job_name for target in s.targets] for s in repository.sensor_defs}
+    assert targets == {
+        "acme_job_1_hourly__sensor": ["acme"],
+        "globex_job_1_hourly__sensor": ["globex"],
+        "retries": ["acme", "globex", "initech"],
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         f"{tenant}_job_{n}_hourly" for tenant in TENANTS for n in range(5)
@@ -214,7 +216,8 @@ def test_an_entry_of_a_broken_job_is_neither(make_workspace):
 
     repository = build(replace(workspace, jobs=workspace.jobs[:1], schedules=triggered))
 
-    assert [sensor.name for sensor in repository.sensor_defs] == ["acme_job_0_hourly__sensor"]
+    names = {sensor.name for sensor in repository.sensor_defs}
+    assert names == {"acme_job_0_hourly__sensor", "retries"}
 
 
 def test_nothing_fires_while_it_is_not_known_what_runner_yaml_says(make_workspace):
@@ -246,8 +249,10 @@ def test_schedules_know_since_when_they_are_enabled(make_workspace):
     assert contents.sensors[0]._raw_fn.since == SINCE
 
 
-def test_a_sound_workspace_has_no_sensor(make_workspace):
-    assert build(make_workspace()).sensor_defs == []
+def test_a_sound_workspace_has_no_sensor_but_that_of_retries(make_workspace):
+    [sensor] = build(make_workspace()).sensor_defs
+
+    assert (sensor.name, sensor.default_status) == ("retries", dg.DefaultSensorStatus.RUNNING)
 
 
 @pytest.mark.parametrize("selected", ["acme/job_1", "initech/job_4"])

@@ -5,7 +5,6 @@ from pathlib import Path
 from orchestration.defs.coordinator import run_tags
 from orchestration.defs.index import build_index
 from orchestration.domain.limits import Priority
-from orchestration.domain.retry import RetryPolicy
 from orchestration.domain.workspace import Settings, Tenant
 
 
@@ -18,6 +17,7 @@ def test_a_run_of_one_job_gets_its_tags_and_counts_against_its_tenant_and_itself
         "connector_type": "command",
         ".dagster/orchestration/tenant/globex": "1",
         ".dagster/orchestration/job/globex/job_2": "1",
+        "dagster/max_runtime": "86470",
     }
 
 
@@ -35,6 +35,7 @@ def test_a_run_of_three_tenants_counts_against_each_of_them(make_workspace):
         ".dagster/orchestration/job/acme/job_0": "1",
         ".dagster/orchestration/job/globex/job_0": "1",
         ".dagster/orchestration/job/initech/job_0": "1",
+        "dagster/max_runtime": str(3 * 86470),
     }
 
 
@@ -49,23 +50,26 @@ def test_tags_that_a_run_already_has_are_kept(make_workspace):
     assert added["tenant"] == "acme"
 
 
-def test_a_run_may_take_as_long_as_all_attempts_and_waits_of_its_job_together(
+def test_a_run_is_ended_from_outside_a_minute_after_it_should_have_ended_itself(
     make_job, make_workspace
 ):
-    policy = RetryPolicy(max_retries=2, initial_delay=timedelta(seconds=5))
-    job = make_job(timeout=timedelta(minutes=10), retry=policy)
-    entry = build_index(make_workspace(jobs=(job,), schedules=())).jobs["acme/orders"]
+    job = make_job(run_timeout=timedelta(minutes=30), grace_period=timedelta(seconds=20))
+    settings = Settings(state_directory=Path("/state"), run_timeout=timedelta(hours=2))
+    workspace = make_workspace(jobs=(job, make_job("globex")), schedules=(), settings=settings)
 
-    assert entry.max_runtime_seconds == 3 * (600 + 10) + (5 + 10) + 60
-    assert run_tags([entry], {})["dagster/max_runtime"] == "1905"
+    index = build_index(workspace)
+
+    own, default = index.jobs["acme/orders"], index.jobs["globex/orders"]
+    assert run_tags([own], {})["dagster/max_runtime"] == str(1800 + 20 + 60)
+    assert run_tags([default], {})["dagster/max_runtime"] == str(7200 + 10 + 60)
+    assert run_tags([own, default], {})["dagster/max_runtime"] == str(1880 + 7270)
+    assert index.max_runtime_seconds == 7200 + 60
 
 
-def test_one_job_without_a_timeout_leaves_the_whole_run_unbounded(make_job, make_workspace):
-    bounded = make_job("acme", "bounded", timeout=timedelta(minutes=10))
-    workspace = make_workspace(jobs=(bounded, make_job("acme", "open")), schedules=())
-    jobs = build_index(workspace).jobs
+def test_a_bound_that_a_run_has_already_is_kept(make_workspace):
+    entry = build_index(make_workspace()).jobs["acme/job_0"]
 
-    assert "dagster/max_runtime" not in run_tags([jobs["acme/bounded"], jobs["acme/open"]], {})
+    assert "dagster/max_runtime" not in run_tags([entry], {"dagster/max_runtime": "5"})
 
 
 def test_limits_come_from_the_tenant_the_default_and_the_largest_of_a_jobs_enabled_schedules(
