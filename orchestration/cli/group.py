@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("listing", "List jobs, schedules or tenants."),
     "schedule": ("schedule.command", "List, preview, switch, add and remove schedules."),
     "retry": ("retry.command", "Explain what follows a failed attempt, and why."),
+    "checkpoint": ("checkpoint.command", "Show, set and reset what command jobs remember."),
+    "breaker": ("breaker.command", "List circuit breakers, and close one."),
     "doctor": ("doctor.command", "Check what is running against the files, and the machine."),
     "schema": ("schema", "Print the JSON Schema of runner.yaml or of a job file."),
     "reload": ("reload", "Make the running `orchestrate dev` or `up` read the files again."),

@@ -1,0 +1,1 @@
+"""`orchestrate checkpoint`: one module a subcommand, and what they share."""

@@ -1,0 +1,66 @@
+"""`orchestrate checkpoint history`: the versions of a checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.output import count, write_json, write_table
+from orchestration.cli.run import complete_job
+
+if TYPE_CHECKING:
+    from orchestration.runner.checkpoints import Version
+
+_HEADER = ("version", "stored at", "by", "size", "digest")
+_DIGEST_LENGTH = 12
+
+
+@click.command(
+    "history",
+    cls=ExampleCommand,
+    examples=(
+        "orchestrate checkpoint history acme/events",
+        "orchestrate checkpoint history acme/events --format json",
+    ),
+)
+@click.argument("job", shell_complete=complete_job)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or a list of objects.",
+)
+@runner_option
+def command(*, job: str, style: str) -> None:
+    """List the last versions of the checkpoint of a job.
+
+    The newest comes first; the last ten are kept. The first line is what the next run starts from.
+    """
+    from orchestration.cli.checkpoint.lookup import find_checkpoints, version_row
+
+    found = find_checkpoints(runner_file(), job)
+    history = found.checkpoints.history()
+    if style == "json":
+        write_json([version_row(version) for version in history])
+        return
+    rows = [_cells(version) for version in history]
+    write_table(rows, header=_HEADER, empty=f"{found.job_id} has no checkpoint")
+
+
+def _cells(version: Version) -> tuple[str, ...]:
+    at, origin = version.stored_at, version.origin
+    return (
+        str(version.number),
+        f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "",
+        _maker(version) if origin is None else f"run {origin.run_id}, attempt {origin.attempt}",
+        "" if version.digest is None else count(version.size, "byte"),
+        "reset" if version.digest is None else version.digest[:_DIGEST_LENGTH],
+    )
+
+
+def _maker(version: Version) -> str:
+    return "hand" if version.number else "an earlier release"
