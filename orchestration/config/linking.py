@@ -105,5 +105,6 @@ def _make_schedule(entry: Entry, job_id: str, location: Location) -> Schedule:
         spread=fields.spread,
         offset=timing.offset,
         priority=Priority(fields.priority) if fields.priority else None,
+        max_consecutive_errors=fields.max_consecutive_errors or None,
         location=location,
     )

@@ -14,7 +14,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
@@ -22,6 +22,7 @@ from orchestration.defs.instance import find_dagster_home
 from orchestration.domain.breaker import CLOSED, Admission, Breaker, BreakerState
 from orchestration.domain.budget import SpentRetries
 from orchestration.domain.outcome import Outcome
+from orchestration.domain.pause import explain_pause
 from orchestration.domain.retry import Disposition, Refusal
 from orchestration.observability import LogRecord, breaker_closed, breaker_opened
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
     from dagster import DagsterInstance
 
+    from orchestration.domain.breaker import BreakerPolicy
     from orchestration.domain.job import Job
+    from orchestration.domain.schedule import Schedule
     from orchestration.domain.workspace import Workspace
 
 _Value = TypeVar("_Value", Breaker, SpentRetries)
@@ -51,7 +54,7 @@ class ExclusiveStorage(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerRow:
     """How the breaker of a tenant and a connector stands. `failures` are those that count, `since`
-    is when it opened, and `reason` says it all for a person.
+    is when it opened, and `reason` says it all in words.
     """
 
     tenant: str
@@ -61,6 +64,19 @@ class BreakerRow:
     since: datetime | None
     next_probe: datetime | None
     reason: str
+
+    @classmethod
+    def of(cls, job: Job, policy: BreakerPolicy, breaker: Breaker, now: datetime) -> BreakerRow:
+        """How the breaker of a job's tenant and connector stands at `now`."""
+        return cls(
+            tenant=job.tenant,
+            connector=job.connector,
+            state=breaker.state(policy, now),
+            failures=breaker.count(policy, now),
+            since=breaker.opened,
+            next_probe=breaker.next_probe(policy, now),
+            reason=_explain(job, breaker.explain(policy, now)),
+        )
 
 
 class Ledger:
@@ -137,25 +153,8 @@ class Ledger:
         return Admission(is_probe=after.probe is not None)
 
     def breakers(self, jobs: Iterable[Job]) -> list[BreakerRow]:
-        """The breakers that the jobs have, by tenant and connector."""
-        policies = {(job.tenant, job.connector): job.breaker for job in jobs}
-        now = self._clock()
-        rows: list[BreakerRow] = []
-        for (tenant, connector), policy in sorted(policies.items(), key=lambda item: item[0]):
-            if policy is None:
-                continue
-            breaker = self._read(_breaker_key(tenant, connector), Breaker)
-            row = BreakerRow(
-                tenant=tenant,
-                connector=connector,
-                state=breaker.state(policy, now),
-                failures=breaker.count(policy, now),
-                since=breaker.opened,
-                next_probe=breaker.next_probe(policy, now),
-                reason=breaker.explain(policy, now),
-            )
-            rows.append(row)
-        return rows
+        """The breakers that the jobs have, in the order of tenants and connectors."""
+        return list_breakers(jobs, self._clock(), lambda key: self._read(key, Breaker))
 
     def reset(self, tenant: str, connector: str) -> bool:
         """Close the breaker and forget the failures; False where there was nothing to forget."""
@@ -171,6 +170,20 @@ class Ledger:
         """When the schedule of that name was resumed last; None if it never was."""
         value = self._get(_resumed_key(schedule))
         return datetime.fromisoformat(value) if value else None
+
+    def pauses(self, schedules: Iterable[Schedule]) -> dict[str, str]:
+        """Why `max_consecutive_errors` has paused schedules, by their names."""
+        from orchestration.defs.history import InstanceHistory
+
+        reasons = {
+            schedule.name: explain_pause(
+                schedule,
+                InstanceHistory(self._connect, schedule.job_id),
+                partial(self.resumed, schedule.name),
+            )
+            for schedule in schedules
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def _read(self, key: str, kind: type[_Value]) -> _Value:
         return _parse(key, self._get(key), kind)
@@ -206,6 +219,20 @@ def open_ledger(workspace: Workspace, environ: Mapping[str, str] = os.environ) -
         return DagsterInstance.from_config(str(home))
 
     return Ledger(connect)
+
+
+def list_breakers(
+    jobs: Iterable[Job], now: datetime, read: Callable[[str], Breaker] = lambda _: CLOSED
+) -> list[BreakerRow]:
+    """The breakers that the jobs have, in the order of tenants and connectors. `read` gives that of
+    a key; where nothing has ever been up all are closed.
+    """
+    guarded = {(job.tenant, job.connector): job for job in jobs if job.breaker}
+    return [
+        BreakerRow.of(job, job.breaker, read(_breaker_key(*key)), now)
+        for key, job in sorted(guarded.items(), key=lambda item: item[0])
+        if job.breaker
+    ]
 
 
 @contextmanager

@@ -112,6 +112,8 @@ def _conditions(schedule: Schedule) -> Iterator[str]:
         yield "a tick that was missed does not run"
     elif schedule.catch_up is CatchUp.ALL:
         yield "every tick that was missed runs" + _within(schedule)
+    if errors := schedule.max_consecutive_errors:
+        yield f"paused after {errors} failures in a row" if errors > 1 else "paused after a failure"
     if schedule.priority is not None:
         yield f"priority {schedule.priority}"
     if not schedule.enabled:

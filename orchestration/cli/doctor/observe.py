@@ -18,6 +18,7 @@ from orchestration.cli.dev.ui import Ui, UiUnreachableError
 from orchestration.cli.doctor.observed import QUERY, Observed, parse_live
 from orchestration.cli.doctor.schedules import due_ticks, has_answered
 from orchestration.cli.errors import DatabaseError, NoInstanceError
+from orchestration.cli.holds import NO_HOLDS, Holds, find_holds
 from orchestration.cli.lookup import view_workspace
 from orchestration.defs import tags
 from orchestration.defs.index import INDEX_NAME, build_index, read_index
@@ -62,6 +63,7 @@ def observe(runner_file: Path, environ: Mapping[str, str]) -> Observed:
         free_bytes=_free_bytes(state, home.dagster),
         secrets=dict(_ask_secrets(workspace)),
         database=_ask_database(workspace.settings, environ),
+        holds=_ask_holds(workspace, environ),
     )
     return _ask_instance(seen, instance) if instance else seen
 
@@ -145,6 +147,13 @@ def _ask_database(settings: Settings, environ: Mapping[str, str]) -> Orchestrati
     except DatabaseError as error:
         return error
     return None
+
+
+def _ask_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
+    try:
+        return find_holds(workspace, environ)
+    except DatabaseError:  # which another check tells
+        return NO_HOLDS
 
 
 def _changed(path: Path) -> datetime | None:

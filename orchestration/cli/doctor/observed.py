@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from orchestration.cli.holds import NO_HOLDS, Holds
 from orchestration.domain.describe import schedule_name
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ class Observed:
     `settings_text` is the `dagster.yaml` on disk.
     `installed` are versions by distribution. `free_bytes` is by folder. `secrets` has for each
     tenant with files of its own what is wrong with them. `newest_file` is the last change of a file
-    of the workspace, `indexed` that of the index.
+    of the workspace, `indexed` that of the index. `holds` is empty where the database does not
+    answer.
     """
 
     now: datetime
@@ -135,6 +137,7 @@ class Observed:
         default_factory=dict[str, "OrchestrationError | None"]
     )
     database: OrchestrationError | None = None
+    holds: Holds = NO_HOLDS
 
 
 def parse_live(data: Mapping[str, Any]) -> Live:

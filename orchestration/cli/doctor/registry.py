@@ -18,6 +18,8 @@ CHECKS: Mapping[str, Check] = {
     "disk": surroundings.check_disk,
     "secrets": surroundings.check_secrets,
     "database": surroundings.check_database,
+    "pauses": schedules.check_pauses,
+    "breakers": schedules.check_breakers,
 }
 LIVE_CHECKS: Mapping[str, LiveCheck] = {
     "settings": instance.check_settings,

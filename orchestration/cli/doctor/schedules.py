@@ -72,6 +72,33 @@ def check_ticks(seen: Observed, live: Live) -> Iterator[Finding]:
         yield fine("no run is missing")
 
 
+def check_pauses(seen: Observed) -> Iterator[Finding]:
+    """No schedule stands still since its job keeps failing."""
+    for name, reason in seen.holds.pauses.items():
+        yield warn(
+            f"`{name}` is {reason}",
+            help=f"correct what fails, then `orchestrate schedule resume {name}`",
+        )
+    pausable = sum(
+        schedule.max_consecutive_errors is not None for schedule in seen.workspace.schedules
+    )
+    if pausable and not seen.holds.pauses:
+        yield fine(f"none of {count(pausable, 'schedule')} paused by failures")
+
+
+def check_breakers(seen: Observed) -> Iterator[Finding]:
+    """No tenant leaves a connector alone since it keeps failing."""
+    standing = [row for row in seen.holds.breakers if row.since]
+    for row in standing:
+        yield warn(
+            row.reason,
+            help="correct what fails; a probe will find out, or at once"
+            f" `orchestrate breaker reset {row.tenant} {row.connector}`",
+        )
+    if seen.holds.breakers and not standing:
+        yield fine(f"{count(len(seen.holds.breakers), 'breaker')}, all closed")
+
+
 def due_ticks(seen: Observed, live: Live) -> Iterator[tuple[Schedule, datetime]]:
     """Each schedule that is on, with the last tick to which there should have been an answer by now.
 

@@ -60,6 +60,12 @@ from orchestration.cli.schedule.new_entry import ELSEWHERE, NewEntry, refuse_els
     is_flag=True,
     help="Fires nothing while that many runs are under way or queued, in place of queueing one.",
 )
+@click.option(
+    "--max-consecutive-errors",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Pauses the schedule after N failed runs of the job in a row. By default it never is.",
+)
 @click.option("--vars", metavar="NAME=VALUE", multiple=True, help=ELSEWHERE["vars"].short)
 @click.option("--max-retries", metavar="N", help=ELSEWHERE["max_retries"].short)
 @click.option("--notify-on-failure", metavar="URL", help=ELSEWHERE["notify_on_failure"].short)

@@ -17,6 +17,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "preview": ("schedule.preview", "Show the ticks of a schedule between two instants."),
     "enable": ("schedule.enable", "Let schedules fire: edits runner.yaml."),
     "disable": ("schedule.disable", "Keep schedules from firing: edits runner.yaml."),
+    "resume": ("schedule.resume", "Let schedules fire again that failures have paused."),
     "add": ("schedule.add", "Add a schedule to runner.yaml."),
     "remove": ("schedule.remove", "Remove schedules from runner.yaml."),
 }
@@ -33,7 +34,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
 )
 @runner_option
 def command() -> None:
-    """List, preview, switch, add and remove schedules.
+    """List, preview, switch, resume, add and remove schedules.
 
     Schedules stand in runner.yaml. The commands that change it keep its comments and its layout,
     and write it as a whole or not at all.

@@ -46,7 +46,7 @@ class StateRow(TypedDict):
     "--active-only",
     is_flag=True,
     help="Only schedules that fire by themselves while something is up for the workspace: enabled,"
-    " not paused in the UI, not broken, and not past the end of their window.",
+    " not paused, not broken, and not past the end of their window.",
 )
 @click.option(
     "--next",
@@ -142,6 +142,8 @@ def explanations(states: Sequence[ScheduleState]) -> list[str]:
 
 
 def _survey(count: int) -> list[ScheduleState]:
+    from orchestration.cli.errors import DatabaseError
+    from orchestration.cli.holds import find_holds
     from orchestration.cli.lookup import view_workspace
     from orchestration.cli.schedule.entries import read_entries, refuse_unreadable
     from orchestration.cli.schedule.live import find_live
@@ -153,7 +155,12 @@ def _survey(count: int) -> list[ScheduleState]:
     if not is_whole and not workspace.schedules:
         refuse_unreadable(workspace.problems, file)
     live = find_live(workspace.settings.state_directory)
-    return Survey(workspace, entries, live, now=datetime.now(UTC), count=count).look()
+    try:
+        holds = find_holds(workspace, os.environ)
+    except DatabaseError:
+        holds = None
+    now = datetime.now(UTC)
+    return Survey(workspace, entries, live, holds=holds, now=now, count=count).look()
 
 
 def _write_people(states: Sequence[ScheduleState]) -> None:

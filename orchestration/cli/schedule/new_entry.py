@@ -81,6 +81,8 @@ class NewEntry:
             fields["overlap"] = "skip"
         if "concurrency" in given:
             fields["max_concurrent_runs"] = given["concurrency"]
+        if "max_consecutive_errors" in given:
+            fields["max_consecutive_errors"] = given["max_consecutive_errors"]
         return cls(job=job, name=name, fields=fields)
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from orchestration.cli.holds import NO_HOLDS, Holds
 from orchestration.cli.schedule.entries import find_job_of
 from orchestration.domain.due import once_cursor
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger, OnceTrigger
@@ -38,6 +39,7 @@ class Status(StrEnum):
     NOT_LOADED = "not loaded"
     UNKNOWN = "unknown"
     DOWN = "not running"
+    HELD = "held"
     WAITING = "waiting"
     STALE = "stale"
     ACTIVE = "active"
@@ -106,7 +108,8 @@ class Survey:
     """Looks at all schedules of a workspace at the instant `now`, with `count` next ticks of each.
 
     `workspace` is as it is served, with last good versions; `entries` are those of its runner.yaml
-    now; `live` is None where nothing is up.
+    now; `live` is None where nothing is up; `holds` is what the instance has kept, and None where
+    its database does not answer.
     """
 
     def __init__(
@@ -115,12 +118,14 @@ class Survey:
         entries: Sequence[WrittenEntry],
         live: Live | None,
         *,
+        holds: Holds | None = NO_HOLDS,
         now: datetime,
         count: int = 1,
     ) -> None:
         self._workspace = workspace
         self._entries = entries
         self._live = live
+        self._holds = holds
         self._now = now
         self._count = count
         file = workspace.runner_file.name
@@ -158,7 +163,11 @@ class Survey:
 
     def _served(self, schedule: Schedule, entry: WrittenEntry | None) -> ScheduleState:
         enabled = entry.enabled if entry else schedule.enabled
-        reasons = (*self._declared(schedule, entry, enabled=enabled), *self._actual(schedule))
+        reasons = (
+            *self._declared(schedule, entry, enabled=enabled),
+            *self._actual(schedule),
+            *self._held(schedule),
+        )
         state = ScheduleState(
             name=schedule.name,
             job=schedule.job_id,
@@ -260,6 +269,18 @@ class Survey:
                 f"generation {schedule.trigger.generation} has been launched; a new one runs again"
             )
             yield Reason(status=Status.DONE, text=text)
+
+    def _held(self, schedule: Schedule) -> Iterator[Reason]:
+        """What failures so far have against it."""
+        if self._holds is None:
+            text = "the database does not answer, so it is not known what failures have paused"
+            yield Reason(status=Status.UNKNOWN, text=text, shared=True)
+            return
+        if paused := self._holds.pauses.get(schedule.name):
+            yield Reason(status=Status.PAUSED, text=paused)
+        breaker = self._holds.breaker_of(self._jobs[schedule.job_id])
+        if breaker and breaker.since:
+            yield Reason(status=Status.HELD, text=breaker.reason)
 
     def _switch(self, name: str) -> Switch | None:
         return (self._live.switches or {}).get(name) if self._live else None

@@ -54,17 +54,28 @@ class Timed:
         return schedule_ticks(self.schedule, start=first, end=last)
 
 
-def find_timed(workspace: Workspace, name: str) -> Timed:
+def find_schedule(workspace: Workspace, name: str) -> Schedule:
     """The schedule with that name.
+
+    Raises:
+        UnknownScheduleError: there is none.
+        BrokenScheduleError: it or its job has errors.
+    """
+    schedule = next((s for s in workspace.schedules if s.name == name), None)
+    if schedule is None:
+        raise _explain_absence(workspace, name)
+    return schedule
+
+
+def find_timed(workspace: Workspace, name: str) -> Timed:
+    """The schedule with that name, if it has ticks.
 
     Raises:
         UnknownScheduleError: there is none.
         BrokenScheduleError: it or its job has errors.
         NoTicksError: it waits for something that happens.
     """
-    schedule = next((s for s in workspace.schedules if s.name == name), None)
-    if schedule is None:
-        raise _explain_absence(workspace, name)
+    schedule = find_schedule(workspace, name)
     match schedule.trigger:
         case CronTrigger(timezone=timezone):
             return Timed(schedule=schedule, trigger=schedule.trigger, zone=ZoneInfo(timezone))

@@ -97,7 +97,8 @@ def test_all_options_are_read(read):
     (schedule,) = read(
         f"name: a, config: {USERS}, cron: '0 2 * * *', timezone: Europe/Berlin, start: 2026-01-01, "
         "end: 2098-12-31T18:00:00+01:00, overlap: skip, catch_up: all, catch_up_window: 6h, "
-        "spread: 10m, priority: high, max_concurrent_runs: 2, enabled: false, tags: {team: data}"
+        "spread: 10m, priority: high, max_concurrent_runs: 2, max_consecutive_errors: 5, "
+        "enabled: false, tags: {team: data}"
     )
     offset = choose_offset("a", timedelta(minutes=10))
     assert schedule == Schedule(
@@ -115,6 +116,7 @@ def test_all_options_are_read(read):
         spread=timedelta(minutes=10),
         offset=offset,
         priority=Priority.HIGH,
+        max_consecutive_errors=5,
         location=LINE,
     )
 

@@ -71,14 +71,15 @@ def test_everything_that_changes_when_it_runs_is_in_the_sentence():
         catch_up=CatchUp.ALL,
         catch_up_window=timedelta(hours=6),
         priority=Priority.HIGH,
+        max_consecutive_errors=3,
         enabled=False,
     )
 
     assert describe_schedule(busy) == (
         "Runs `acme/airports` at `7 * * * *` (Europe/Berlin); moved by 7m, chosen within a spread"
         " of 10m; only from 2026-01-01 00:00+01:00 on and before 2026-12-31 18:00+01:00; skipped"
-        " while a run of it is under way; every tick that was missed runs, at most 6h later;"
-        " priority high; disabled in runner.yaml."
+        " while a run of it is under way; every tick that was missed runs, at most 6h later; paused"
+        " after 3 failures in a row; priority high; disabled in runner.yaml."
     )
 
 
@@ -105,6 +106,12 @@ def test_a_limit_above_one_and_no_catch_up_are_said_too():
     assert "skipped while 3 runs of it are under way" in describe_schedule(
         replace(several, overlap=Overlap.SKIP)
     )
+
+
+def test_a_schedule_that_one_failure_pauses_is_described():
+    text = describe_schedule(schedule(max_consecutive_errors=1))
+
+    assert text == "Runs `acme/airports` at `7 * * * *` (Europe/Berlin); paused after a failure."
 
 
 def test_a_window_may_begin_at_a_second():

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from orchestration.domain.breaker import Admission
 from orchestration.domain.due import (
     MOST_TICKS,
     Decision,
@@ -58,6 +59,9 @@ class Runs:
     def ended(self, count):
         return self.over[:count]
 
+    def results(self, count):
+        return self.over[:count]
+
     def last_update(self, asset_key):
         assert asset_key == ("globex", "countries")
         return self.updates
@@ -68,8 +72,9 @@ def schedule(trigger=HOURLY, **changes) -> Schedule:
     return Schedule(trigger=trigger, **(values | changes))
 
 
-def look(cursor=None, *, now=NOW, enabled=True, since=None, **runs) -> Look:
-    return Look(now=now, enabled=enabled, history=Runs(**runs), since=since, cursor=cursor)
+def look(cursor=None, *, now=NOW, enabled=True, since=None, admit=None, **runs) -> Look:
+    asked = {"admit": admit} if admit else {}
+    return Look(now=now, enabled=enabled, history=Runs(**runs), since=since, cursor=cursor, **asked)
 
 
 def ended(name="a1", ago=timedelta(minutes=1), *, failed=False) -> EndedRun:
@@ -485,3 +490,140 @@ def test_the_cursor_of_another_asset_is_a_first_look():
     seen = look("asset globex/cities always 3", updates=9)
 
     assert decide(schedule(ON_ASSET), seen).runs == ()
+
+
+# Breakers, and pauses after failures
+
+OPEN = "the breaker is open"
+NINE_FAILED = tuple(ended(f"r{n}", timedelta(hours=n + 1), failed=True) for n in range(9))
+ENDED = (ended(ago=timedelta(hours=1)),)
+BEFORE = ticked(NOON - timedelta(seconds=90))
+EVERY_TRIGGER = {
+    "ticks": (EVERY_90_S, BEFORE, {}),
+    "after completion": (AFTER, None, {"over": ENDED}),
+    "first of all": (AFTER, None, {}),
+    "continuous": (CONTINUOUS, None, {"over": ENDED}),
+    "once": (ONCE, "once 2026-05", {}),
+    "asset": (ON_ASSET, "asset globex/countries always 1", {"updates": 2}),
+}
+CLAIMANTS = {
+    "ticks": f"airports {NOON.isoformat()}",
+    "after completion": "airports after a1",
+    "first of all": "airports first",
+    "continuous": "airports after a1",
+    "once": "airports 2026-06",
+    "asset": "airports globex/countries 2",
+}
+
+
+@dataclass
+class Guard:
+    """A breaker that answers what a test wants, and remembers who asked."""
+
+    admission: Admission
+    asked: list[str]
+
+    def __call__(self, claimant: str) -> Admission:
+        self.asked.append(claimant)
+        return self.admission
+
+
+def refusing() -> Guard:
+    return Guard(Admission(refusal=OPEN), [])
+
+
+def probing() -> Guard:
+    return Guard(Admission(is_probe=True), [])
+
+
+def not_asked(claimant):
+    pytest.fail(f"`{claimant}` claims the probe although it does not run")
+
+
+@pytest.mark.parametrize("kind", EVERY_TRIGGER)
+def test_an_open_breaker_holds_every_kind_of_trigger_back(kind):
+    trigger, cursor, seen = EVERY_TRIGGER[kind]
+    guard = refusing()
+
+    decision = decide(schedule(trigger), look(cursor, admit=guard, **seen))
+
+    assert (decision.runs, decision.reason, guard.asked) == ((), OPEN, [CLAIMANTS[kind]])
+
+
+@pytest.mark.parametrize("kind", ["once", "asset"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"admit": refusing()},
+        {"over": NINE_FAILED},
+    ],
+)
+def test_what_happens_once_is_not_lost_while_it_is_held_back(kind, held):
+    trigger, cursor, seen = EVERY_TRIGGER[kind]
+    entry = schedule(trigger, max_consecutive_errors=3)
+
+    decision = decide(entry, look(cursor, **seen, **held))
+
+    assert (decision.runs, decision.cursor) == ((), cursor)
+    assert len(decide(entry, look(decision.cursor, **seen)).runs) == 1
+
+
+def test_a_tick_that_the_breaker_skips_is_gone():
+    assert tick(schedule(), look(admit=refusing())) == Decision(reason=OPEN)
+    assert decide(schedule(EVERY_90_S), look(BEFORE, admit=refusing())) == Decision(
+        reason=OPEN, cursor=ticked(NOW)
+    )
+
+
+def test_a_tick_asks_the_breaker_in_its_own_name():
+    guard = probing()
+
+    assert tick(schedule(), look(admit=guard)).runs == (DueRun(instant=NOON),)
+    assert guard.asked == [f"airports {NOON.isoformat()}"]
+
+
+def test_a_probe_is_alone_whatever_was_missed():
+    guard, missed = probing(), hours(2, 1)
+
+    of_schedule = tick(schedule(catch_up=CatchUp.ALL), look(admit=guard), missed=lambda: missed)
+    of_sensor = decide(
+        schedule(EVERY_90_S, catch_up=CatchUp.ALL),
+        look(ticked(NOON - timedelta(minutes=5)), admit=guard),
+    )
+
+    first = NOON - timedelta(seconds=180 + 90)
+    assert [run.instant for run in of_schedule.runs] == [missed[0]]
+    assert [run.instant for run in of_sensor.runs] == [first]
+    assert of_sensor.cursor == ticked(first)
+    assert guard.asked == [f"airports {at.isoformat()}" for at in (missed[0], first)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({}, {"enabled": False}),
+        ({"end": NOON}, {}),
+        (SKIP, {"active": 1}),
+        ({"max_consecutive_errors": 3}, {"over": NINE_FAILED}),
+    ],
+)
+def test_what_does_not_run_for_another_reason_claims_no_probe(changes, seen):
+    assert tick(schedule(**changes), look(admit=not_asked, **seen)).reason
+    for trigger, cursor, more in EVERY_TRIGGER.values():
+        busy = {"active": 1} if changes == SKIP and trigger in (AFTER, CONTINUOUS) else {}
+        decision = decide(
+            schedule(trigger, **changes), look(cursor, admit=not_asked, **(more | seen | busy))
+        )
+        assert decision.runs == ()
+
+
+@pytest.mark.parametrize("kind", EVERY_TRIGGER)
+def test_failures_in_a_row_pause_every_kind_of_trigger(kind):
+    trigger, cursor, seen = EVERY_TRIGGER[kind]
+    entry = schedule(trigger, max_consecutive_errors=3)
+
+    decision = decide(entry, look(cursor, **(seen | {"over": NINE_FAILED})))
+
+    assert decision.runs == ()
+    assert decision.reason == tick(entry, look(over=NINE_FAILED)).reason
+    assert decision.reason.startswith("paused by `max_consecutive_errors`: each of the last 3 runs")

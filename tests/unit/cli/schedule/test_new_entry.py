@@ -15,6 +15,7 @@ NOTHING = {
     "start": None,
     "end": None,
     "concurrency": None,
+    "max_consecutive_errors": None,
     "skip_if_running": False,
     "vars": (),
     "max_retries": None,
@@ -39,6 +40,7 @@ NOTHING = {
                 "start": "2026-01-01",
                 "end": "2027-01-01",
                 "concurrency": 2,
+                "max_consecutive_errors": 5,
                 "skip_if_running": True,
             },
             {
@@ -48,6 +50,7 @@ NOTHING = {
                 "end": "2027-01-01",
                 "overlap": "skip",
                 "max_concurrent_runs": 2,
+                "max_consecutive_errors": 5,
             },
         ),
     ],

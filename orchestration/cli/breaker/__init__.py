@@ -1,0 +1,1 @@
+"""`orchestrate breaker`: the breakers of tenants and connectors."""

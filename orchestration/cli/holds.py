@@ -1,0 +1,59 @@
+"""What keeps schedules from firing that the files and the switches do not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestration.defs.ledger import BreakerRow, Ledger
+    from orchestration.domain.job import Job
+    from orchestration.domain.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """`pauses` are the reasons why schedules are paused since their jobs keep failing, by name."""
+
+    pauses: Mapping[str, str] = field(default_factory=dict[str, str])
+    breakers: tuple[BreakerRow, ...] = ()
+
+    def breaker_of(self, job: Job) -> BreakerRow | None:
+        """The breaker that the job has; None where it has none, or nothing is known of it."""
+        same = (r for r in self.breakers if (r.tenant, r.connector) == (job.tenant, job.connector))
+        return next(same, None)
+
+
+NO_HOLDS: Final = Holds()
+
+
+def find_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
+    """What the instance of the workspace has against its schedules, whether it is up or not. It is
+    not asked where the files provide for nothing of the kind.
+
+    Raises:
+        DatabaseError: its database does not answer.
+    """
+    pausable = [s for s in workspace.schedules if s.max_consecutive_errors]
+    guarded = [job for job in workspace.jobs if job.breaker]
+    ledger = find_ledger(workspace, environ) if pausable or guarded else None
+    if ledger is None:
+        return Holds()
+    return Holds(pauses=ledger.pauses(pausable), breakers=tuple(ledger.breakers(guarded)))
+
+
+def find_ledger(workspace: Workspace, environ: Mapping[str, str]) -> Ledger | None:
+    """The ledger of the workspace's instance; None where nothing has ever been up.
+
+    Raises:
+        DatabaseError: its database does not answer.
+    """
+    from orchestration.cli.dev.database import check_database
+    from orchestration.defs.ledger import open_ledger
+
+    ledger = open_ledger(workspace, environ)
+    if ledger is not None:
+        check_database(workspace.settings, environ)
+    return ledger
