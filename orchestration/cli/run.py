@@ -170,9 +170,9 @@ def _open_ledger(workspace: Workspace, job: Job) -> Ledger | None:
     """What other runs of the tenant have done with the connector, where that matters to the job."""
     if job.breaker is None and job.retry.budget is None:
         return None
-    from orchestration.defs.ledger import open_ledger
+    from orchestration.cli.holds import find_ledger
 
-    return open_ledger(workspace)
+    return find_ledger(workspace, os.environ)
 
 
 def _write_plan(order: Order, *, as_json: bool) -> None:

@@ -173,7 +173,7 @@ class Breaker:
                 if since
                 else None,
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"this is no breaker: {value}") from error
 
 

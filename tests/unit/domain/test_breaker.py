@@ -167,6 +167,7 @@ def test_it_is_read_as_it_was_written(breaker):
         {"failures": [], "opened": "now"},
         {"failures": [], "probe": ["a"]},
         {"failures": [], "probe": 7},
+        [],
     ],
 )
 def test_what_is_no_breaker_is_refused(value):
