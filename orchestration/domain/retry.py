@@ -13,7 +13,7 @@ from orchestration.domain.durations import format_duration
 from orchestration.domain.outcome import AttemptResult, Outcome, signal_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 
 class Disposition(StrEnum):
@@ -156,15 +156,15 @@ def decide(
     *,
     seed: str,
     time_left: timedelta | None = None,
-    may_retry: Callable[[], Refusal | None] = lambda: None,
 ) -> RetryDecision:
     """Whether attempt `result.attempt` is followed by another one.
 
     A success and a cancelled attempt never are. Then `error_classes` judge, then the patterns that
     are not retryable, then the code, signal or time-out, then the patterns that are (T13: the code
-    must be listed and one must match), then `max_retries`, then the `time_left` of the run, which
-    has to outlast the delay, and last, as it may count the retry, `may_retry`. Partial success is
-    repeated only if 1 is listed, and stays partial when the retries are used up (T9).
+    must be listed and one must match), then `max_retries`, and last the `time_left` of the run,
+    which has to outlast the delay. Partial success is repeated only if 1 is listed, and stays
+    partial when the retries are used up (T9). What is beyond the attempt itself, budgets and
+    breakers, may still refuse the retry.
     """
     if result.outcome in _NEVER_REPEATED:
         reason = f"an attempt that {_NEVER_REPEATED[result.outcome]} is not repeated"
@@ -172,7 +172,7 @@ def decide(
     delay = policy.delay(result.attempt, seed=seed)
     verdict = _limit(_judge(policy, result), policy, result.attempt, delay, time_left)
     discarded = verdict.disposition is Disposition.DISCARDABLE
-    decision = RetryDecision(
+    return RetryDecision(
         retry=verdict.retryable,
         rule=verdict.rule,
         reason=verdict.reason,
@@ -180,8 +180,6 @@ def decide(
         outcome=Outcome.PARTIAL if discarded else result.outcome,
         delay=delay if verdict.retryable else timedelta(0),
     )
-    refusal = may_retry() if decision.retry else None
-    return decision.refused(refusal) if refusal else decision
 
 
 _CODES = "retryable_exit_codes"

@@ -1,16 +1,23 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from retry_table import CASES, Case
 
+from orchestration.domain.backoff import Jitter
 from orchestration.domain.outcome import AttemptResult, Outcome
-from orchestration.domain.retry import NO_RETRIES, RetryDecision, RetryPolicy, decide
+from orchestration.domain.retry import (
+    NO_RETRIES,
+    Disposition,
+    ErrorClass,
+    Refusal,
+    RetryBudget,
+    RetryDecision,
+    RetryPolicy,
+    decide,
+)
 
 POLICY = RetryPolicy(max_retries=3, initial_delay=timedelta(seconds=10))
-PATTERNS = RetryPolicy(
-    max_retries=3, retryable_error_patterns=("connection (reset|refused)", "^rate limit")
-)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def failed(exit_code: int | None = 2, attempt: int = 1, **facts) -> AttemptResult:
@@ -18,7 +25,7 @@ def failed(exit_code: int | None = 2, attempt: int = 1, **facts) -> AttemptResul
         **{
             "outcome": Outcome.FAILED,
             "attempt": attempt,
-            "started_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "started_at": NOON,
             "duration": timedelta(seconds=3),
             "exit_code": exit_code,
             **facts,
@@ -26,110 +33,217 @@ def failed(exit_code: int | None = 2, attempt: int = 1, **facts) -> AttemptResul
     )
 
 
-def stop(rule: str, reason: str) -> RetryDecision:
-    return RetryDecision(retry=False, rule=rule, reason=reason)
+def seconds(*numbers: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=number) for number in numbers)
 
 
-def test_a_listed_code_is_retried_after_the_delay_of_its_attempt():
-    assert decide(POLICY, failed(2, attempt=2)) == RetryDecision(
-        retry=True,
-        rule="retryable_exit_codes",
-        reason="exit code 2 is retryable",
-        delay=timedelta(seconds=20),
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}-{case.number}")
+def test_what_follows_an_attempt_is_what_the_table_says(case: Case):
+    policy = case.policy()
+
+    decision = decide(policy, case.result, seed="run")
+
+    assert decision == RetryDecision(
+        retry=case.delay is not None,
+        rule=case.rule,
+        reason=decision.reason,
+        disposition=case.disposition,
+        outcome=case.outcome,
+        delay=policy.delay(case.attempt, seed="run") if case.delay else timedelta(0),
     )
+    assert decision.reason
+    if case.delay:
+        assert policy.delay_bounds(case.attempt) == seconds(*case.delay)
+        assert case.delay[0] <= decision.delay.total_seconds() <= case.delay[1]
 
 
-def test_a_code_that_is_not_listed_is_final():
-    assert decide(POLICY, failed(3)) == stop("retryable_exit_codes", "exit code 3 is not retryable")
-
-
-def test_without_retries_nothing_is_repeated():
-    assert decide(NO_RETRIES, failed(2)) == stop("max_retries", "the job has no retries")
-
-
-@pytest.mark.parametrize(("attempt", "retried"), [(1, True), (3, True), (4, False), (9, False)])
-def test_attempts_are_one_more_than_retries(attempt: int, retried):
-    assert decide(POLICY, failed(2, attempt=attempt)).retry is retried
-
-
-def test_used_up_retries_are_the_reason_that_is_given():
-    assert decide(POLICY, failed(2, attempt=4)) == stop("max_retries", "all 3 retries are used up")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        (Outcome.SUCCEEDED, "an attempt that succeeded is not repeated"),
-        (Outcome.CANCELLED, "an attempt that was cancelled is not repeated"),
-        (Outcome.TIMED_OUT, "an attempt that timed out is not repeated"),
-    ],
-)
-def test_some_outcomes_are_never_repeated(outcome: Outcome, reason: str):
-    result = failed(2, outcome=outcome)
-    assert decide(POLICY, result) == stop("outcome", reason)
-
-
-def test_a_deadly_signal_is_listed_by_the_number_that_a_shell_shows():
-    policy = RetryPolicy(max_retries=1, retryable_exit_codes=frozenset({137}))
-    assert decide(policy, failed(None, signal=9)).retry
-    assert decide(policy, failed(137)).retry
-    assert not decide(policy, failed(None, signal=11)).retry
-
-
-def test_partial_success_is_repeated_only_if_its_code_is_listed():
-    partial = failed(1, outcome=Outcome.PARTIAL)
-    assert decide(POLICY, partial).retry
-    policy = RetryPolicy(max_retries=1, retryable_exit_codes=frozenset({2}))
-    assert decide(policy, partial) == stop("retryable_exit_codes", "exit code 1 is not retryable")
-
-
-@pytest.mark.parametrize(
-    ("code", "stderr", "error", "retried"),
-    [
-        (2, "psycopg: Connection RESET by peer", "", True),
-        (2, "", "connection refused", True),
-        (2, "first line\nrate limit hit", "", True),
-        (2, "over the rate limit", "", False),
-        (2, "", "", False),
-        (3, "connection reset", "", False),
-    ],
-)
-def test_a_code_and_a_pattern_must_both_match(code: int, stderr: str, error: str, retried):
-    result = failed(code, stderr_tail=stderr, error_text=error)
-    assert decide(PATTERNS, result).retry is retried
-
-
-def test_the_pattern_that_matched_is_named():
-    decision = decide(PATTERNS, failed(2, stderr_tail="Connection reset"))
-    assert (decision.rule, decision.reason) == (
+def test_the_table_has_150_cases_and_all_ways_to_decide():
+    assert len(CASES) >= 150
+    assert {case.rule for case in CASES} == {
+        "outcome",
+        "max_retries",
+        "retryable_exit_codes",
         "retryable_error_patterns",
-        "exit code 2 is retryable and the output matches `connection (reset|refused)`",
+        "non_retryable_error_patterns",
+        "retry_on_signal",
+        "retry_on_timeout",
+        "error_classes",
+    }
+    assert {(case.disposition, case.outcome) for case in CASES} == {
+        (None, Outcome.SUCCEEDED),
+        (None, Outcome.CANCELLED),
+        (Disposition.TRANSIENT, Outcome.FAILED),
+        (Disposition.TRANSIENT, Outcome.PARTIAL),
+        (Disposition.TRANSIENT, Outcome.TIMED_OUT),
+        (Disposition.PERMANENT, Outcome.FAILED),
+        (Disposition.PERMANENT, Outcome.PARTIAL),
+        (Disposition.PERMANENT, Outcome.TIMED_OUT),
+        (Disposition.DISCARDABLE, Outcome.PARTIAL),
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "result", "reason"),
+    [
+        (POLICY, failed(), "exit code 2 is retryable"),
+        (POLICY, failed(3), "exit code 3 is not retryable"),
+        (POLICY, failed(attempt=4), "all 3 retries are used up"),
+        (POLICY, failed(0, outcome=Outcome.SUCCEEDED), "an attempt that succeeded is not repeated"),
+        (
+            POLICY,
+            failed(130, outcome=Outcome.CANCELLED),
+            "an attempt that was cancelled is not repeated",
+        ),
+        (POLICY, failed(outcome=Outcome.TIMED_OUT), "time-outs are not retryable"),
+        (POLICY, failed(None, signal=9), "neither SIGKILL nor exit code 137 is retryable"),
+        (NO_RETRIES, failed(), "no retries are asked for"),
+        (
+            RetryPolicy(max_retries=1, retry_on_signal=frozenset({9})),
+            failed(None, signal=9),
+            "SIGKILL is retryable",
+        ),
+        (
+            RetryPolicy(max_retries=1, retry_on_timeout=True),
+            failed(None, outcome=Outcome.TIMED_OUT),
+            "time-outs are retryable",
+        ),
+        (
+            RetryPolicy(max_retries=1, retryable_error_patterns=("x", "re?set")),
+            failed(stderr_tail="Connection RESET"),
+            "exit code 2 is retryable and the output matches `re?set`",
+        ),
+        (
+            RetryPolicy(max_retries=1, retryable_error_patterns=("reset",)),
+            failed(stderr_tail="disk full"),
+            "no error pattern matches the output",
+        ),
+        (
+            RetryPolicy(max_retries=1, non_retryable_error_patterns=("full",)),
+            failed(stderr_tail="disk full"),
+            "the output matches `full`, which is not retryable",
+        ),
+        (
+            RetryPolicy(
+                error_classes=(
+                    ErrorClass(
+                        name="late",
+                        disposition=Disposition.DISCARDABLE,
+                        exit_codes=frozenset({2}),
+                    ),
+                )
+            ),
+            failed(),
+            "it is of the class `late`, which is discardable",
+        ),
+    ],
+)
+def test_the_reason_is_for_people(policy: RetryPolicy, result: AttemptResult, reason: str):
+    assert decide(policy, result, seed="run").reason == reason
+
+
+@pytest.mark.parametrize(
+    ("left", "retried"), [(None, True), (10.1, True), (10, False), (0.5, False), (-3, False)]
+)
+def test_a_run_that_is_over_before_the_next_attempt_begins_makes_none(left, retried):
+    time_left = None if left is None else timedelta(seconds=left)
+
+    assert decide(POLICY, failed(), seed="run", time_left=time_left).retry is retried
+
+
+def test_the_time_of_the_run_is_the_reason_then():
+    assert decide(POLICY, failed(), seed="run", time_left=timedelta(seconds=4)) == RetryDecision(
+        retry=False,
+        rule="run_timeout",
+        reason="a wait of 10s does not fit into the 4s that the run has left",
+        disposition=Disposition.TRANSIENT,
+        outcome=Outcome.FAILED,
     )
-    assert decide(PATTERNS, failed(2, stderr_tail="disk full")) == stop(
-        "retryable_error_patterns", "no error pattern matches the output"
+
+
+def test_a_refusal_takes_the_retry_back_and_leaves_what_the_failure_is():
+    decision = decide(POLICY, failed(), seed="run")
+    assert decision.delay == timedelta(seconds=10)
+
+    assert decision.refused(Refusal(rule="breaker", reason="it is open")) == RetryDecision(
+        retry=False,
+        rule="breaker",
+        reason="it is open",
+        disposition=Disposition.TRANSIENT,
+        outcome=Outcome.FAILED,
     )
 
 
 @pytest.mark.parametrize(
-    ("attempt", "seconds"),
+    ("attempt", "wait"),
     [(1, 10), (2, 20), (3, 40), (4, 80), (5, 160), (6, 300), (7, 300), (5000, 300)],
 )
-def test_the_delay_doubles_up_to_its_ceiling(attempt: int, seconds: int):
-    assert POLICY.delay(attempt) == timedelta(seconds=seconds)
+def test_the_delay_doubles_up_to_its_ceiling(attempt: int, wait: int):
+    assert POLICY.delay(attempt, seed="run") == timedelta(seconds=wait)
+    assert POLICY.delay_bounds(attempt) == seconds(wait, wait)
 
 
-@given(
-    initial=st.floats(0, 1e6),
-    ceiling=st.floats(0, 1e6),
-    multiplier=st.floats(1, 100),
-    attempt=st.integers(1, 10_000),
+@pytest.mark.parametrize("jitter", list(Jitter))
+def test_no_delay_stays_none_however_often_it_grows(jitter: Jitter):
+    policy = RetryPolicy(initial_delay=timedelta(0), jitter=jitter)
+
+    assert policy.delay_bounds(5000) == seconds(0, 0)
+    assert policy.delay(5000, seed="run") == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("jitter", "bounds"),
+    [
+        (Jitter.NONE, (300, 300)),
+        (Jitter.FULL, (0, 300)),
+        (Jitter.EQUAL, (150, 300)),
+        (Jitter.DECORRELATED, (5, 300)),
+    ],
 )
-def test_the_delay_never_shrinks_and_never_exceeds_its_ceiling(
-    initial: float, ceiling: float, multiplier: float, attempt: int
-):
-    policy = RetryPolicy(
-        initial_delay=timedelta(seconds=initial),
-        max_delay=timedelta(seconds=ceiling),
-        backoff_multiplier=multiplier,
+def test_jitter_leaves_a_part_of_the_delay_to_chance(jitter: Jitter, bounds: tuple[int, int]):
+    assert RetryPolicy(jitter=jitter).delay_bounds(1000) == seconds(*bounds)
+
+
+def test_the_chain_of_delays_is_known_to_who_knows_the_first_run():
+    policy = RetryPolicy(max_retries=9, jitter=Jitter.DECORRELATED)
+
+    def chain(seed: str) -> list[timedelta]:
+        return [policy.delay(attempt, seed=seed) for attempt in range(1, 10)]
+
+    assert chain("run-1") == chain("run-1")
+    assert chain("run-1") != chain("run-2")
+    # They are an interface: runs that wait while the software is updated go on as they began.
+    assert chain("b7b6a5c8-0000-4000-8000-000000000001")[:3] == [
+        timedelta(seconds=12.470216),
+        timedelta(seconds=29.296661),
+        timedelta(seconds=53.410858),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ages", "is_granted", "left"),
+    [
+        ([], True, []),
+        ([10, 20], True, [10, 20]),
+        ([10, 20, 3599], False, None),
+        ([10, 20, 3600], True, [10, 20]),
+        ([10, 20, 5000, 9000], True, [10, 20]),
+        ([-30, 10, 20], False, None),
+    ],
+)
+def test_a_budget_counts_the_retries_of_the_time_before(ages, is_granted, left):
+    budget = RetryBudget(retries=3, per=timedelta(hours=1))
+    spent = [NOON - timedelta(seconds=age) for age in ages]
+
+    after = budget.spend(spent, NOON)
+
+    assert (after is not None) is is_granted
+    if after is not None:
+        assert after == (*(NOON - timedelta(seconds=age) for age in left), NOON)
+
+
+def test_a_budget_that_is_used_up_says_so():
+    assert RetryBudget(retries=3, per=timedelta(hours=1)).refusal == Refusal(
+        rule="budget",
+        reason="the budget of 3 retries in 1h, shared by the jobs of the tenant with this "
+        "connector, is used up",
     )
-    assert policy.delay(attempt) <= policy.delay(attempt + 1) <= policy.max_delay
