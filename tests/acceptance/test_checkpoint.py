@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.cli.reference import render_reference
+
 TENANTS = ("acme", "globex", "initech")
 # Adds its tenant to what it remembers.
 SCRIPT = (
@@ -231,6 +233,19 @@ def test_the_checkpoint_of_a_running_job_is_left_alone(jobs, arguments):
     assert done.code == 2
     assert done.err.startswith("error ORC606: the job `acme/orders` is already running, by ")
     assert show(jobs, "acme").out == "acme\n"
+
+
+def test_the_examples_work(jobs):
+    jobs.write_job("acme", SCRIPT, name="events")
+    jobs.write("checkpoint", "100")
+    assert jobs.run("run", "acme/events").code == 0
+    shown = [line for line in render_reference().splitlines() if "orchestrate checkpoint" in line]
+    examples = [line for line in shown if "acme/events" in line]
+
+    in_order = sorted(set(examples), key=lambda line: "reset" in line)
+    failed = [line for line in in_order if shell(jobs, line).returncode != 0]
+
+    assert (len(in_order), failed) == (8, [])
 
 
 def test_what_an_earlier_release_has_stored_goes_on(jobs):

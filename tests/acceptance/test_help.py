@@ -12,6 +12,7 @@ from orchestration.cli.reference import render_reference
 ROOT = Path(__file__).parents[2]
 SCHEDULE = ("list", "preview", "enable", "disable", "add", "remove")
 HEAVY = ("dagster", "dlt", "pydantic", "rich", "grpc", "yaml")
+ELSEWHERE = ("schedule ", "checkpoint ", "dev", "up", "reload", "doctor")
 IMPORTS = """\
 import json, sys
 from orchestration.cli.boundary import run_cli
@@ -43,6 +44,7 @@ def imports_of(workspace, *arguments):
         *[[c, "--help"] for c in COMMANDS],
         *[["schedule", c, "--help"] for c in SCHEDULE],
         ["retry", "explain", "--help"],
+        *[["checkpoint", c, "--help"] for c in ("show", "history", "set", "reset")],
     ],
 )
 def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
@@ -62,6 +64,10 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["run", "acme/orders"],
         ["run", "acme/orders", "--dry-run"],
         ["retry", "explain", "acme/orders"],
+        ["checkpoint", "show", "acme/orders"],
+        ["checkpoint", "history", "acme/orders"],
+        ["checkpoint", "set", "acme/orders", "runner.yaml"],
+        ["checkpoint", "reset", "acme/orders", "--yes"],
         ["reload"],
         ["schedule", "list"],
         ["schedule", "preview", "acme_orders"],
@@ -126,8 +132,10 @@ def test_the_examples_work(workspace, example):
 
 
 def test_these_are_all_examples_but_those_that_start_or_need_the_ui():
-    """Those of `orchestrate schedule` need the schedules of the example workspace."""
-    others = tuple(f"orchestrate {name}" for name in ("schedule ", "dev", "up", "reload", "doctor"))
+    """Those of `orchestrate schedule` need the schedules of the example workspace, and those of
+    `orchestrate checkpoint` a job that has one.
+    """
+    others = tuple(f"orchestrate {name}" for name in ELSEWHERE)
     shown = {line for line in render_reference().splitlines() if line.startswith("orchestrate ")}
     elsewhere = {line for line in shown if line.startswith(others)}
     usages = {line for line in shown if "OPTIONS" in line}
