@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("validate", "Check runner.yaml and all job files without running anything."),
     "list": ("listing", "List jobs, schedules or tenants."),
     "schedule": ("schedule.command", "List, preview, switch, resume, add and remove schedules."),
-    "retry": ("retry.command", "Explain what follows a failed attempt, and why."),
+    "retry": ("retry.command", "Explain, list and cancel retries."),
     "checkpoint": ("checkpoint.command", "Show, set and reset what command jobs remember."),
     "breaker": ("breaker.command", "List and close circuit breakers."),
     "doctor": ("doctor.command", "Check what is running against the files, and the machine."),

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.errors import DagsterRunNotFoundError
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
+from orchestration.defs import tags
 from orchestration.defs.history import read_tick_id
 from orchestration.defs.ledger import Ledger
 from orchestration.defs.sensors import forget_looks
@@ -26,7 +27,6 @@ from orchestration.defs.waiting import (
 )
 from orchestration.domain.job import Job
 
-SENSOR_NAME = "retries"
 _LOOK_SECONDS = 9
 """Dagster looks at sensors every 5 s, give or take a little: at every second turn."""
 _MOST_AT_ONCE = 50
@@ -120,7 +120,7 @@ def build_retry_sensor(
 ) -> dg.SensorDefinition:
     """The sensor `retries`, running from the start. `jobs` are those that can run."""
     return dg.SensorDefinition(
-        name=SENSOR_NAME,
+        name=tags.RETRY_SENSOR,
         jobs=list(tenant_jobs) or None,
         evaluation_fn=RetryEvaluation({job.asset_key: job for job in jobs}),
         minimum_interval_seconds=_LOOK_SECONDS,

@@ -19,6 +19,7 @@ from orchestration.defs import tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _IDS_IN_A_QUERY: Final = 100
 _LONGEST_REASON: Final = 200
@@ -103,6 +104,11 @@ class WaitingRun:
         return [run for run in self.followers if run.tags.get(tags.RETRY_OF) == self.run_id]
 
 
+def open_at(home: Path) -> dg.DagsterInstance:
+    """The instance in that folder, for a process outside of Dagster."""
+    return dg.DagsterInstance.from_config(str(home))
+
+
 def first_attempt(run: dg.DagsterRun) -> int:
     """The number of the attempt with which the run begins: 1, unless it is a retry.
 
@@ -164,12 +170,14 @@ def end_wait(instance: dg.DagsterInstance, run_id: str, state: Wait) -> None:
 
 def cancel_wait(instance: dg.DagsterInstance, wait: WaitingRun, jobs: Iterable[WaitingJob]) -> None:
     """Take back the retries of these jobs of the run; nothing launches them any more."""
-    taken = list(jobs)
-    for job in taken:
-        instance.add_run_tags(wait.run_id, {tags.retry_slot(job.job_id): Wait.CANCELLED.value})
-    if {job.job_id for job in taken} >= {job.job_id for job in wait.jobs}:
+    taken = [job.job_id for job in jobs]
+    instance.add_run_tags(
+        wait.run_id, {tags.retry_slot(job_id): Wait.CANCELLED.value for job_id in taken}
+    )
+    run = instance.get_run_by_id(wait.run_id)
+    if run is not None and read_wait(run) is None:
         end_wait(instance, wait.run_id, Wait.CANCELLED)
-    names = ", ".join(f"`{job.job_id}`" for job in taken)
+    names = ", ".join(f"`{job_id}`" for job_id in taken)
     instance.report_engine_event(f"The retry of {names} was cancelled.", wait.run)
 
 

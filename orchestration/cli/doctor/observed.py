@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from orchestration.cli.holds import NO_HOLDS, Holds
+from orchestration.defs import tags
 from orchestration.domain.describe import schedule_name
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ QUERY = """{
       ticks(limit: 1) { timestamp status error { message } } } } } } }
   queued: runsOrError(limit: 500, filter: {statuses: [QUEUED]}) { ...Runs }
   underWay: runsOrError(limit: 500, filter: {statuses: [STARTING, STARTED, CANCELING]}) { ...Runs }
+  waiting: runsOrError(limit: 500, filter: {
+    statuses: [FAILURE], tags: [{key: "orchestration/retry", value: "waiting"}]}) { ...Runs }
 }
 fragment Runs on Runs { results {
   runId jobName status creationTime startTime updateTime tags { key value } } }"""
@@ -93,6 +96,7 @@ class Live:
     `coordinator` is the class of the run coordinator. `limits` are the tag limits that the coordinator
     serves at this moment. `location_error` is None where the code location is loaded. `launched`
     names the schedules that have launched a run since they were last due, as far as was asked.
+    `waiting` are the failed runs that wait for a retry, and `retry_sensor` is what launches it.
     """
 
     version: str
@@ -105,6 +109,8 @@ class Live:
     queued: tuple[Run, ...]
     under_way: tuple[Run, ...]
     launched: frozenset[str] = frozenset()
+    retry_sensor: LiveSchedule | None = None
+    waiting: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,8 @@ def parse_live(data: Mapping[str, Any]) -> Live:
         schedules=dict(_parse_schedules(data["repositoriesOrError"].get("nodes", []))),
         queued=_parse_runs(data["queued"]),
         under_way=_parse_runs(data["underWay"]),
+        retry_sensor=_parse_retry_sensor(data["repositoriesOrError"].get("nodes", [])),
+        waiting=_parse_runs(data["waiting"]),
     )
 
 
@@ -202,6 +210,12 @@ def _parse_schedules(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, 
                 yield name, _parse_schedule(found, found["sensorState"])
 
 
+def _parse_retry_sensor(nodes: Sequence[Mapping[str, Any]]) -> LiveSchedule | None:
+    sensors = [found for node in nodes for found in node["sensors"]]
+    mine = [found for found in sensors if found["name"] == tags.RETRY_SENSOR]
+    return _parse_schedule(mine[0], mine[0]["sensorState"]) if mine else None
+
+
 def _parse_schedule(found: Mapping[str, Any], state: Mapping[str, Any]) -> LiveSchedule:
     details: Mapping[str, Any] = state.get("typeSpecificData") or {}
     ticks = [
@@ -225,15 +239,15 @@ def _parse_runs(found: Mapping[str, Any]) -> tuple[Run, ...]:
 
 
 def _parse_run(run: Mapping[str, Any]) -> Run:
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    found = {tag["key"]: tag["value"] for tag in run["tags"]}
     created = datetime.fromtimestamp(run["creationTime"], UTC)
     since = run["startTime"] if run["status"] == "STARTED" else run["updateTime"]
-    named = "tenant" in tags and "job_name" in tags
+    named = tags.TENANT in found and tags.JOB_NAME in found
     return Run(
         run_id=run["runId"],
         status=run["status"],
         created=created,
         since=instant(since) or created,
-        job=f"{tags['tenant']}/{tags['job_name']}" if named else run["jobName"],
-        tags=tags,
+        job=f"{found[tags.TENANT]}/{found[tags.JOB_NAME]}" if named else run["jobName"],
+        tags=found,
     )

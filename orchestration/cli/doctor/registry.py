@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from orchestration.cli.doctor import instance, runs, schedules, surroundings
+from orchestration.cli.doctor import instance, retries, runs, schedules, surroundings
 from orchestration.cli.doctor.finding import Finding
 from orchestration.cli.doctor.observed import Live, Observed
 
@@ -31,6 +31,7 @@ LIVE_CHECKS: Mapping[str, LiveCheck] = {
     "ticks": schedules.check_ticks,
     "queue": runs.check_queue,
     "runs": runs.check_runs,
+    "retries": retries.check_retries,
 }
 """Those that need a running instance that answers."""
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MEMBERS: Mapping[str, tuple[str, str]] = {
     "explain": ("retry.explain", "Show what would follow a failure of a job, and why."),
+    "list": ("retry.listing", "List the runs that wait for a retry in a new run."),
+    "cancel": ("retry.cancel", "Take back a retry that has not started yet."),
 }
 
 
@@ -21,11 +23,14 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "retry",
     cls=LazyGroup,
     members=MEMBERS,
-    examples=("orchestrate retry explain acme/airports --exit-code 2 --stderr 'connection reset'",),
+    examples=(
+        "orchestrate retry explain acme/airports --exit-code 2 --stderr 'connection reset'",
+        "orchestrate retry list",
+    ),
 )
 @runner_option
 def command() -> None:
-    """Explain what follows a failed attempt, and why.
+    """Explain, list and cancel retries.
 
     Whether a job is repeated stands in its retry_config, over that of its connector and that of the
     whole workspace in runner.yaml.

@@ -85,6 +85,11 @@ ANSWER = {
                         "canReset": False,
                         "sensorState": {"status": "RUNNING", "ticks": []},
                     },
+                    {
+                        "name": "retries",
+                        "canReset": True,
+                        "sensorState": {"status": "STOPPED", "ticks": []},
+                    },
                 ],
             }
         ]
@@ -96,6 +101,7 @@ ANSWER = {
             {**RUN, "runId": "r3", "status": "STARTING", "tags": []},
         ]
     },
+    "waiting": {"results": [{**RUN, "runId": "r4", "status": "FAILURE"}]},
 }
 TAGS = {"tenant": "acme", "job_name": "orders"}
 
@@ -141,6 +147,17 @@ def test_the_answer_of_an_instance_is_read_whole():
                 created=NOON,
                 since=NOON + timedelta(seconds=5),
                 job="acme",
+            ),
+        ),
+        retry_sensor=LiveSchedule(is_on=False, by_hand=True),
+        waiting=(
+            Run(
+                run_id="r4",
+                status="FAILURE",
+                created=NOON,
+                since=NOON + timedelta(seconds=5),
+                job="acme/orders",
+                tags=TAGS,
             ),
         ),
     )

@@ -1,0 +1,94 @@
+"""`orchestrate retry list`: what waits for a retry, and until when."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+
+from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.output import write_json, write_table
+
+if TYPE_CHECKING:
+    from orchestration.cli.retry.waits import Waiting
+
+
+class RetryRow(TypedDict):
+    """A retry to come as scripts read it; keys and order are an interface. `run` is the id of the
+    run that waits, `attempt` the number of the attempt that follows, `due` in ISO 8601, and `reason`
+    why there is one. `runnable` is false while the job is gone or broken.
+    """
+
+    job: str
+    run: str
+    attempt: int
+    due: str
+    reason: str
+    runnable: bool
+
+
+@click.command(
+    "list",
+    cls=ExampleCommand,
+    examples=(
+        "orchestrate retry list",
+        "orchestrate retry list --tenant acme",
+        "orchestrate retry list --format json",
+    ),
+)
+@click.option("--tenant", metavar="NAME", help="Only the jobs of this tenant.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="A table for people, JSON for scripts.",
+)
+@runner_option
+def command(*, tenant: str | None, style: str) -> None:
+    """List the runs that wait for a retry in a new run.
+
+    A retry that is due soon waits in the run that failed, and is not among them. Needs nothing to be
+    up.
+    """
+    from orchestration.cli.lookup import view_workspace
+    from orchestration.cli.retry.waits import list_waiting, open_instance
+
+    workspace = view_workspace(runner_file())
+    healthy = {job.id for job in workspace.jobs}
+    with open_instance(workspace, os.environ) as instance:
+        found = list_waiting(instance) if instance else []
+    rows = [
+        _row(each, runnable=each.job.job_id in healthy)
+        for each in found
+        if tenant in (None, each.job.job_id.partition("/")[0])
+    ]
+    if style == "json":
+        write_json(rows)
+        return
+    header = ("job", "run", "attempt", "due", "reason")
+    write_table([_cells(row) for row in rows], header=header, empty="no run waits for a retry")
+
+
+def _row(waiting: Waiting, *, runnable: bool) -> RetryRow:
+    return {
+        "job": waiting.job.job_id,
+        "run": waiting.run_id,
+        "attempt": waiting.job.attempt,
+        "due": waiting.due.astimezone(UTC).isoformat(timespec="seconds"),
+        "reason": waiting.job.reason,
+        "runnable": runnable,
+    }
+
+
+def _cells(row: RetryRow) -> tuple[str, ...]:
+    due = row["due"].replace("T", " ").replace("+00:00", " UTC")
+    reason = row["reason"]
+    if not row["runnable"]:
+        reason = click.style(
+            "the job is gone or broken; until it is back nothing follows", fg="red"
+        )
+    return (row["job"], row["run"][:8], str(row["attempt"]), due, reason)
