@@ -5,7 +5,17 @@ import pytest
 
 from orchestration.cli.doctor.finding import fail, fine, warn
 from orchestration.cli.doctor.observed import LiveSchedule, Tick
-from orchestration.cli.doctor.schedules import check_schedules, check_ticks, due_ticks, last_tick
+from orchestration.cli.doctor.schedules import (
+    check_breakers,
+    check_pauses,
+    check_schedules,
+    check_ticks,
+    due_ticks,
+    last_tick,
+)
+from orchestration.cli.holds import Holds
+from orchestration.defs.ledger import BreakerRow
+from orchestration.domain.breaker import BreakerState
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger, OnceTrigger, Overlap
 
 RELOAD = "run `orchestrate reload`; it says what is in the way"
@@ -163,3 +173,58 @@ def test_the_last_tick_is_found_however_long_ago_it_was(bench):
         year=2025, month=2, day=1, hour=0, minute=0
     )
     assert last_tick(monthly, bench.now) == bench.now
+
+
+def test_schedules_that_failures_have_paused_are_named_with_the_way_out(bench):
+    first, second, third = bench.workspace.schedules
+    workspace = replace(
+        bench.workspace,
+        schedules=(
+            replace(first, max_consecutive_errors=3),
+            replace(second, max_consecutive_errors=5),
+            third,
+        ),
+    )
+    paused = Holds(pauses={"globex_hourly": "paused by failures"})
+
+    assert list(check_pauses(bench.observe(workspace, holds=paused))) == [
+        warn(
+            "`globex_hourly` is paused by failures",
+            help="correct what fails, then `orchestrate schedule resume globex_hourly`",
+        )
+    ]
+    assert list(check_pauses(bench.observe(workspace))) == [
+        fine("none of 2 schedules paused by failures")
+    ]
+    assert list(check_pauses(bench.observe())) == []
+
+
+def test_breakers_that_are_not_closed_are_named_with_the_way_out(bench):
+    def row(tenant, state):
+        since = None if state is BreakerState.CLOSED else bench.now
+        return BreakerRow(
+            tenant=tenant,
+            connector="stripe",
+            state=state,
+            failures=5,
+            since=since,
+            next_probe=since,
+            reason=f"the breaker of {tenant} is {state}",
+        )
+
+    def findings(*states):
+        tenants = ("acme", "globex", "initech")
+        rows = tuple(row(tenant, state) for tenant, state in zip(tenants, states, strict=False))
+        return list(check_breakers(bench.observe(holds=Holds(breakers=rows))))
+
+    closed, half, opened = BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN
+    assert findings(closed, half, opened) == [
+        warn(
+            f"the breaker of {tenant} is {state}",
+            help="correct what fails; a probe will find out, or at once"
+            f" `orchestrate breaker reset {tenant} stripe`",
+        )
+        for tenant, state in (("globex", half), ("initech", opened))
+    ]
+    assert findings(closed, closed, closed) == [fine("3 breakers, all closed")]
+    assert findings() == []

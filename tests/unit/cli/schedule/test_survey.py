@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.cli.holds import NO_HOLDS, Holds
 from orchestration.cli.schedule.entries import read_entries
 from orchestration.cli.schedule.live import Live, Switch
 from orchestration.cli.schedule.survey import Reason, Status, Survey
 from orchestration.config import EMPTY_CATALOG, LastGood, load_workspace
 from orchestration.config.files import Memory
+from orchestration.defs.ledger import BreakerRow
+from orchestration.domain.breaker import BreakerState
 
 ROOT = Path("/srv/etl")
 RUNNER = ROOT / "runner.yaml"
@@ -50,7 +53,7 @@ class Store(LastGood):
         pass
 
 
-def look(text=TEXT, *, live=None, count=1, kept=None, now=NOW, **jobs):
+def look(text=TEXT, *, live=None, count=1, kept=None, now=NOW, holds=NO_HOLDS, **jobs):
     """The states of the schedules in `text`; `jobs` are texts of job files in place of right ones."""
     files = {
         f"{ROOT}/jobs/{tenant}/orders.yaml": jobs.get(tenant, "command: [load]\n").encode()
@@ -64,7 +67,7 @@ def look(text=TEXT, *, live=None, count=1, kept=None, now=NOW, **jobs):
         files=Memory({**files, str(RUNNER): text.encode()}),
     )
     entries, _ = read_entries(text.encode(), RUNNER, {"ZONE": "Asia/Tokyo"})
-    return Survey(workspace, entries, live, now=now, count=count).look()
+    return Survey(workspace, entries, live, holds=holds, now=now, count=count).look()
 
 
 def up(**switches):
@@ -341,3 +344,47 @@ def test_a_state_without_reasons_is_active():
 
     assert replace(acme, reasons=()).status is Status.ACTIVE
     assert acme.next[0] - NOW < timedelta(days=1)
+
+
+def breaker(tenant, state, since=None):
+    return BreakerRow(
+        tenant=tenant,
+        connector="command",
+        state=state,
+        failures=5,
+        since=since,
+        next_probe=since and since + timedelta(minutes=15),
+        reason=f"the breaker of {tenant} is {state}",
+    )
+
+
+def test_what_failures_hold_back_is_said_of_the_schedules_of_that_tenant():
+    holds = Holds(
+        pauses={"initech_orders": "paused by failures"},
+        breakers=(
+            breaker("acme", BreakerState.CLOSED),
+            breaker("globex", BreakerState.OPEN, NOW),
+            breaker("initech", BreakerState.HALF_OPEN, NOW),
+        ),
+    )
+
+    acme, globex, initech = look(live=up(), holds=holds)
+
+    assert (acme.status, texts(acme)) == (Status.ACTIVE, [])
+    assert (globex.status, texts(globex)) == (Status.HELD, ["the breaker of globex is open"])
+    assert (initech.status, texts(initech)) == (
+        Status.PAUSED,
+        ["paused by failures", "the breaker of initech is half-open"],
+    )
+    assert [(state.is_active, len(state.next)) for state in (acme, globex, initech)] == [
+        (True, 1),
+        (True, 1),
+        (False, 0),
+    ]
+
+
+def test_without_the_database_it_is_not_known_what_failures_hold_back():
+    states = look(live=up(), holds=None)
+
+    text = "the database does not answer, so it is not known what failures have paused"
+    assert [(state.status, texts(state)) for state in states] == [(Status.UNKNOWN, [text])] * 3
