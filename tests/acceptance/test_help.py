@@ -12,7 +12,7 @@ from orchestration.cli.reference import render_reference
 ROOT = Path(__file__).parents[2]
 SCHEDULE = ("list", "preview", "enable", "disable", "add", "remove")
 HEAVY = ("dagster", "dlt", "pydantic", "rich", "grpc", "yaml")
-ELSEWHERE = ("schedule ", "checkpoint ", "dev", "up", "reload", "doctor")
+ELSEWHERE = ("schedule ", "retry cancel ", "checkpoint ", "dev", "up", "reload", "doctor")
 IMPORTS = """\
 import json, sys
 from orchestration.cli.boundary import run_cli
@@ -43,7 +43,7 @@ def imports_of(workspace, *arguments):
         [],
         *[[c, "--help"] for c in COMMANDS],
         *[["schedule", c, "--help"] for c in SCHEDULE],
-        ["retry", "explain", "--help"],
+        *[["retry", c, "--help"] for c in ("explain", "list", "cancel")],
         *[["checkpoint", c, "--help"] for c in ("show", "history", "set", "reset")],
     ],
 )
@@ -64,6 +64,7 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["run", "acme/orders"],
         ["run", "acme/orders", "--dry-run"],
         ["retry", "explain", "acme/orders"],
+        ["retry", "list"],
         ["checkpoint", "show", "acme/orders"],
         ["checkpoint", "history", "acme/orders"],
         ["checkpoint", "set", "acme/orders", "runner.yaml"],
@@ -111,6 +112,9 @@ def test_the_help_of_every_command_ends_with_examples(workspace, name):
         "orchestrate retry explain acme/airports --exit-code 2 --stderr 'connection reset'",
         "orchestrate retry explain acme/airports --signal SIGKILL --attempt 3",
         "orchestrate retry explain jobs/acme/airports.yaml --timed-out --format json",
+        "orchestrate retry list",
+        "orchestrate retry list --tenant acme",
+        "orchestrate retry list --format json",
         "orchestrate schema job > job.schema.json",
         "orchestrate schema runner > runner.schema.json",
     ],
@@ -133,7 +137,7 @@ def test_the_examples_work(workspace, example):
 
 def test_these_are_all_examples_but_those_that_start_or_need_the_ui():
     """Those of `orchestrate schedule` need the schedules of the example workspace, and those of
-    `orchestrate checkpoint` a job that has one.
+    `orchestrate checkpoint` and `retry cancel` a job that has one or waits for one.
     """
     others = tuple(f"orchestrate {name}" for name in ELSEWHERE)
     shown = {line for line in render_reference().splitlines() if line.startswith("orchestrate ")}

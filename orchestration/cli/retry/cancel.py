@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from orchestration.cli.retry.waits import Waiting
 
+_SHORTEST_ID = 4
 _SEE_ALL = (
     "`orchestrate retry list` shows all; a retry that has started is cancelled as a run, in the UI"
 )
@@ -38,12 +39,13 @@ def command(target: str) -> None:
     from orchestration.cli.lookup import view_workspace
     from orchestration.cli.retry.errors import NoRetryWaitsError
     from orchestration.cli.retry.waits import list_waiting, open_instance
-    from orchestration.defs.waiting import cancel_wait
 
     with open_instance(view_workspace(runner_file()), os.environ) as instance:
         chosen = choose(list_waiting(instance), target) if instance else []
         if instance is None or not chosen:
             raise NoRetryWaitsError(f"no retry of `{target}` waits", help=_SEE_ALL)
+        from orchestration.defs.waiting import cancel_wait
+
         for each in chosen:
             cancel_wait(instance, each.wait, [each.job])
             click.echo(
@@ -62,6 +64,8 @@ def choose(waiting: Sequence[Waiting], target: str) -> list[Waiting]:
 
     if "/" in target:
         return [each for each in waiting if each.job.job_id == target]
+    if len(target) < _SHORTEST_ID:
+        return []
     chosen = [each for each in waiting if each.run_id.startswith(target)]
     if len({each.run_id for each in chosen}) > 1:
         shown = ", ".join(sorted({each.run_id for each in chosen}))
