@@ -103,23 +103,19 @@ class UnknownSecretsError(OrchestrationError):
     code = "ORC653"
 
 
-class CheckpointError(OrchestrationError):
-    """The checkpoint of a command job cannot be handed to it, or not be stored."""
-
-
-class CheckpointStoreError(CheckpointError):
+class CheckpointStoreError(OrchestrationError):
     """The store of the checkpoints does not do what it is asked."""
 
     code = "ORC665"
 
 
-class CheckpointDamagedError(CheckpointError):
+class CheckpointDamagedError(OrchestrationError):
     """The content of a checkpoint is not what was stored."""
 
     code = "ORC666"
 
 
-class CheckpointRefusedError(CheckpointError):
+class CheckpointRefusedError(OrchestrationError):
     """What should be a checkpoint cannot be one."""
 
     code = "ORC667"

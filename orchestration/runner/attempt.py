@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.domain.outcome import EXIT_FAILED, AttemptResult, Ending, Outcome, classify
-from orchestration.errors import CheckpointError, CommandNotFoundError
+from orchestration.errors import (
+    CheckpointDamagedError,
+    CheckpointRefusedError,
+    CheckpointStoreError,
+    CommandNotFoundError,
+)
 from orchestration.runner.link import GuardLost, GuardReport, StartFailure
 from orchestration.runner.mask import Masker
 from orchestration.runner.output import Transcript
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from orchestration.runner.output import Stream
     from orchestration.runner.spec import ProcessSpec
 
+_CHECKPOINT_ERRORS = (CheckpointStoreError, CheckpointDamagedError, CheckpointRefusedError)
 _HELP_BY_ERRNO = {
     errno.ENOENT: "check its spelling, and for a script that of the program in its first line; a bare "
     "name is looked for on the `PATH` of the job, a relative path starts from the working directory",
@@ -81,7 +87,7 @@ def _run(spec: ProcessSpec, transcript: Transcript, masker: Masker) -> dict[str,
             facts = _run_process(spec, transcript, masker)
             if facts["outcome"] in (Outcome.SUCCEEDED, Outcome.PARTIAL):
                 _keep_checkpoint(handed, transcript)
-    except CheckpointError as error:
+    except _CHECKPOINT_ERRORS as error:
         fault = masker.mask(error.reason)
         transcript.add_error(fault)
         transcript.note(f"error {error.code}: {fault}\n   help: {error.help}")

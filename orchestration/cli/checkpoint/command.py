@@ -31,7 +31,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
 )
 @runner_option
 def command() -> None:
-    """Show, set and reset what command jobs remember between their runs.
+    """Show, set and reset what command jobs remember.
 
     A command gets its checkpoint in the file that ORCHESTRATE_CHECKPOINT names, and leaves a new one
     at ORCHESTRATE_CHECKPOINT_NEXT. Connector jobs remember in their target.
