@@ -15,9 +15,7 @@ from orchestration.observability import LogRecord, json_log_line
 from orchestration.runner import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from orchestration.domain.events import ConnectorEvent, JsonValue
+    from orchestration.domain.events import ConnectorEvent
     from orchestration.domain.outcome import AttemptResult
     from orchestration.runner import Stopped
 
@@ -58,15 +56,9 @@ class TextNarrator:
         _say(click.style(" ".join((event.event_type, *plain)), dim=True))
 
     def log(self, record: LogRecord) -> None:
-        """What follows a failed attempt; start and end are told otherwise."""
-        fields = record.fields
-        if record.event_type == "retry_attempt":
-            _say(
-                f"attempt {fields['attempt']} {fields['outcome']} ({fields['ended_by']}); "
-                f"again in {_seconds(fields['delay_seconds'])}, because {fields['reason']}"
-            )
-        elif record.event_type == "job_finished" and _is_news(fields):
-            _say(f"no further attempt: {fields['reason']}")
+        """What follows a failed attempt, and news of breakers; the rest is told otherwise."""
+        if text := describe_record(record):
+            _say(text)
 
     def end(self, job_id: str, result: AttemptResult) -> None:
         """The summary line."""
@@ -101,6 +93,33 @@ class JsonNarrator:
         self.log(LogRecord(event_type="job_finished", level="WARNING", fields=fields))
 
 
+def describe_record(record: LogRecord) -> str:
+    """What a person wants to know of it; empty for what they see anyway.
+
+    That nothing is repeated is news only where a retry was asked for.
+    """
+    fields = record.fields
+    match record.event_type:
+        case "retry_attempt":
+            delay = format_duration(timedelta(seconds=float(str(fields["delay_seconds"]))))
+            outcome, ended_by = Outcome(str(fields["outcome"])), fields["ended_by"]
+            cause = "" if outcome is Outcome.TIMED_OUT else f" ({ended_by})"
+            return (
+                f"attempt {fields['attempt']} {_WORDS.get(outcome, outcome)}{cause}; "
+                f"again in {delay}, because {fields['reason']}"
+            )
+        case "job_finished":
+            unasked = fields["rule"] == "max_retries" and fields["attempt"] == 1
+            is_news = fields["rule"] != "outcome" and not unasked
+            return f"no further attempt: {fields['reason']}" if is_news else ""
+        case "breaker_opened":
+            return f"{_breaker(record)} is {fields['breaker']}"
+        case "breaker_closed":
+            return f"{_breaker(record)} is closed again"
+        case _:
+            return ""
+
+
 def describe_end(job_id: str, result: AttemptResult) -> str:
     """`acme/airports: succeeded in 2.1s, 28,257 rows in acme.airports`, the outcome in colour."""
     colour = _COLOURS.get(result.outcome, "red")
@@ -112,6 +131,10 @@ def describe_end(job_id: str, result: AttemptResult) -> str:
         _attempts(result),
     )
     return f"{job_id}: {', '.join(fact for fact in facts if fact)}"
+
+
+def _breaker(record: LogRecord) -> str:
+    return f"the breaker of `{record.fields['connector']}` for tenant `{record.fields['tenant']}`"
 
 
 def _ended_by(result: AttemptResult) -> str:
@@ -126,15 +149,6 @@ def _rows(result: AttemptResult) -> str:
 
 def _attempts(result: AttemptResult) -> str:
     return f"{result.attempt} attempts" if result.attempt > 1 else ""
-
-
-def _is_news(fields: Mapping[str, JsonValue]) -> bool:
-    """Whether the reader wonders why no other attempt follows: not if none was asked for."""
-    return fields["rule"] not in ("outcome", "max_retries") or fields["attempt"] != 1
-
-
-def _seconds(value: JsonValue) -> str:
-    return format_duration(timedelta(seconds=float(str(value))))
 
 
 def _say(text: str) -> None:

@@ -66,13 +66,18 @@ class RetryBudget:
         counted = tuple(at for at in spent if now - at < self.per)
         return (*counted, now) if len(counted) < self.retries else None
 
+    def describe(self) -> str:
+        """`20 retries in 1h`."""
+        retries = "1 retry" if self.retries == 1 else f"{self.retries} retries"
+        return f"{retries} in {format_duration(self.per)}"
+
     @property
     def refusal(self) -> Refusal:
         """That it is used up."""
         return Refusal(
             rule="budget",
-            reason=f"the budget of {self.retries} retries in {format_duration(self.per)}, shared by "
-            "the jobs of the tenant with this connector, is used up",
+            reason=f"the budget of {self.describe()}, shared by the jobs of the tenant with this "
+            "connector, is used up",
         )
 
 
@@ -278,7 +283,12 @@ def _limit(
     if not verdict.retryable:
         return verdict
     if attempt > policy.max_retries:
-        return verdict.overruled("max_retries", f"all {policy.max_retries} retries are used up")
+        some = (
+            "the only retry is"
+            if policy.max_retries == 1
+            else f"all {policy.max_retries} retries are"
+        )
+        return verdict.overruled("max_retries", f"{some} used up")
     if time_left is not None and delay >= time_left:
         wait, left = format_duration(delay), format_duration(max(time_left, timedelta(0)))
         reason = f"a wait of {wait} does not fit into the {left} that the run has left"

@@ -183,12 +183,10 @@ def _describe_retry(
 
 
 def _describe_asked(job: Job) -> str:
-    from orchestration.domain.durations import format_duration
-
     shared = f"shared by {job.tenant}'s jobs with {job.connector}"
     parts: list[str] = []
     if budget := job.retry.budget:
-        parts.append(f"the budget of {budget.retries} retries in {format_duration(budget.per)}")
+        parts.append(f"the budget of {budget.describe()}")
     if job.breaker:
         parts.append(f"the breaker of {job.breaker.failures} failures")
     return f"{' and '.join(parts)}, {shared}" if parts else ""

@@ -3,13 +3,21 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from orchestration.cli.narration import describe_end
+from orchestration.cli.narration import describe_end, describe_record
 from orchestration.domain.events import TableReport
 from orchestration.domain.outcome import AttemptResult, Outcome
+from orchestration.domain.retry import NO_RETRIES, RetryPolicy, decide
+from orchestration.observability import (
+    breaker_closed,
+    breaker_opened,
+    job_finished,
+    job_started,
+    retry_attempt,
+)
 
 
-def end(outcome, **facts):
-    result = AttemptResult(
+def make_result(outcome, **facts):
+    return AttemptResult(
         **{
             "outcome": outcome,
             "attempt": 1,
@@ -18,6 +26,10 @@ def end(outcome, **facts):
             **facts,
         }
     )
+
+
+def end(outcome, **facts):
+    result = make_result(outcome, **facts)
     return click.unstyle(describe_end("acme/orders", result))
 
 
@@ -45,3 +57,67 @@ def end(outcome, **facts):
 )
 def test_the_summary_says_outcome_duration_cause_and_rows(outcome, facts, text):
     assert end(outcome, **facts) == text
+
+
+POLICY = RetryPolicy(max_retries=1, initial_delay=timedelta(seconds=90), retry_on_timeout=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "facts", "text"),
+    [
+        (
+            Outcome.FAILED,
+            {"exit_code": 2},
+            "attempt 1 failed (exit code 2); again in 1m30s, because exit code 2 is retryable",
+        ),
+        (
+            Outcome.PARTIAL,
+            {"exit_code": 1},
+            "attempt 1 partial success (exit code 1); again in 1m30s, because exit code 1 is retryable",
+        ),
+        (
+            Outcome.TIMED_OUT,
+            {"signal": 15},
+            "attempt 1 timed out; again in 1m30s, because time-outs are retryable",
+        ),
+    ],
+)
+def test_a_retry_is_told_with_its_cause_and_its_delay(outcome, facts, text):
+    result = make_result(outcome, **facts)
+    record = retry_attempt("acme/orders", result, decide(POLICY, result, seed="run"))
+
+    assert describe_record(record) == text
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "facts", "text"),
+    [
+        (POLICY, Outcome.FAILED, {"exit_code": 3}, "exit code 3 is not retryable"),
+        (POLICY, Outcome.FAILED, {"exit_code": 2, "attempt": 2}, "the only retry is used up"),
+        (POLICY, Outcome.SUCCEEDED, {"exit_code": 0, "attempt": 2}, None),
+        (NO_RETRIES, Outcome.FAILED, {"exit_code": 2}, None),
+        (NO_RETRIES, Outcome.FAILED, {"exit_code": 3}, None),
+    ],
+)
+def test_that_no_other_attempt_follows_is_told_where_one_was_asked_for(
+    policy, outcome, facts, text
+):
+    result = make_result(outcome, **facts)
+    record = job_finished("acme/orders", result, decide(policy, result, seed="run"))
+
+    assert describe_record(record) == (f"no further attempt: {text}" if text else "")
+
+
+def test_a_breaker_that_opens_or_closes_is_told():
+    opened = breaker_opened("acme", "csv", "open since noon; the next probe is at one")
+
+    assert describe_record(opened) == (
+        "the breaker of `csv` for tenant `acme` is open since noon; the next probe is at one"
+    )
+    assert describe_record(breaker_closed("acme", "csv")) == (
+        "the breaker of `csv` for tenant `acme` is closed again"
+    )
+
+
+def test_the_start_of_a_job_is_not_told_to_people():
+    assert describe_record(job_started("acme/orders")) == ""

@@ -4,13 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.domain.backoff import Jitter
 from orchestration.domain.events import ConnectorEvent
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import AttemptResult, Outcome
 from orchestration.domain.problem import Location
-from orchestration.domain.retry import NO_RETRIES, RetryPolicy
+from orchestration.domain.retry import (
+    NO_RETRIES,
+    Disposition,
+    ErrorClass,
+    Refusal,
+    RetryPolicy,
+)
 from orchestration.observability import LogRecord
-from orchestration.runner import ProcessSpec, Stopped, Stream, run_with_retries
+from orchestration.runner import ProcessSpec, Stopped, Stream, limit_timeout, run_with_retries
 
 POLICY = RetryPolicy(
     max_retries=2, initial_delay=timedelta(seconds=10), retryable_exit_codes=frozenset({1, 2})
@@ -31,6 +38,9 @@ class World:
     """Attempts that end as told, and a clock that notes how long one slept."""
 
     codes: list[int]
+    job: Job = JOB
+    now: float = 0.0
+    timeout: timedelta | None = None
     specs: list[ProcessSpec] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     log: list[LogRecord] = field(default_factory=list)
@@ -38,13 +48,19 @@ class World:
     events: list[ConnectorEvent] = field(default_factory=list)
 
     def prepare(self, attempt: int) -> ProcessSpec:
-        return ProcessSpec(argv=("extract", str(attempt)), working_directory=Path("/"), environ={})
+        return ProcessSpec(
+            argv=("extract", str(attempt)),
+            working_directory=Path("/"),
+            environ={},
+            timeout=self.timeout,
+        )
 
     def run_attempt(self, spec, *, attempt, on_output, on_event) -> AttemptResult:
         self.specs.append(spec)
         on_output(Stream.STDOUT, f"attempt {attempt}")
         on_event(ConnectorEvent(event_type="metrics_api", fields={"attempt": attempt}))
         code = self.codes.pop(0)
+        self.now += 1
         outcomes = {0: Outcome.SUCCEEDED, 1: Outcome.PARTIAL}
         return AttemptResult(
             outcome=outcomes.get(code, Outcome.FAILED),
@@ -54,16 +70,28 @@ class World:
             exit_code=code,
         )
 
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def told(self, event_type: str) -> list[dict]:
+        return [record.fields for record in self.log if record.event_type == event_type]
+
     def run(self, policy: RetryPolicy = POLICY, **replaced) -> AttemptResult:
         return run_with_retries(
-            replace(JOB, retry=policy),
+            replace(self.job, retry=policy),
             self.prepare,
             seed="run-1",
-            run_timeout=timedelta(hours=24),
             on_output=lambda stream, line: self.lines.append((stream, line)),
             on_event=self.events.append,
             on_log=self.log.append,
-            **{"run": self.run_attempt, "sleep": self.slept.append, **replaced},
+            **{
+                "run_timeout": timedelta(hours=24),
+                "run": self.run_attempt,
+                "sleep": self.sleep,
+                "clock": lambda: self.now,
+                **replaced,
+            },
         )
 
 
@@ -128,3 +156,107 @@ def test_being_stopped_ends_the_wait_for_a_retry():
         world.run(sleep=sleep)
     assert caught.value.signum == 15
     assert len(world.specs) == 1
+
+
+def test_each_attempt_gets_no_more_time_than_the_run_has_left():
+    world = World([2, 2, 0], timeout=timedelta(seconds=20))
+
+    world.run(run_timeout=timedelta(seconds=45))
+
+    # 1 s for each attempt, and waits of 10 s and 20 s.
+    assert [spec.timeout.total_seconds() for spec in world.specs] == [20, 20, 13]
+
+
+def test_an_attempt_without_a_timeout_has_that_of_its_run():
+    world = World([0])
+
+    world.run(run_timeout=timedelta(seconds=45))
+
+    assert world.specs[0].timeout == timedelta(seconds=45)
+
+
+def test_no_attempt_begins_after_the_time_of_the_run():
+    world = World([2, 2, 0])
+
+    result = world.run(run_timeout=timedelta(seconds=25))
+
+    assert (result.outcome, result.attempt, world.slept) == (Outcome.FAILED, 2, [10.0])
+    [end] = world.told("job_finished")
+    assert (end["rule"], end["reason"]) == (
+        "run_timeout",
+        "a wait of 20s does not fit into the 13s that the run has left",
+    )
+
+
+def test_time_that_is_over_leaves_an_attempt_a_moment_and_not_all_of_eternity():
+    spec = World([]).prepare(1)
+
+    assert limit_timeout(spec, timedelta(seconds=-5)).timeout == timedelta(milliseconds=1)
+
+
+def test_a_failure_that_is_discarded_ends_the_run_as_a_partial_success():
+    late = ErrorClass(name="late", disposition=Disposition.DISCARDABLE, exit_codes=frozenset({9}))
+    world = World([2, 9])
+
+    result = world.run(replace(POLICY, error_classes=(late,)))
+
+    assert (result.outcome, result.attempt, result.exit_code) == (Outcome.PARTIAL, 2, 9)
+    [end] = world.told("job_finished")
+    assert (end["outcome"], end["disposition"]) == ("partial", "discardable")
+
+
+def test_the_delays_are_those_of_the_first_run():
+    policy = replace(POLICY, jitter=Jitter.DECORRELATED)
+    world = World([2, 2, 0])
+
+    world.run(policy)
+
+    assert world.slept == [policy.delay(n, seed="run-1").total_seconds() for n in (1, 2)]
+
+
+@dataclass
+class FakeLedger:
+    """Grants as many retries as it has left, and remembers what it was told and asked, for whom."""
+
+    retries: int
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def record(self, job, outcome, disposition=None):
+        self.calls.append(("record", job.id, outcome.value, disposition and disposition.value))
+        return LogRecord(event_type="noted", fields={"job": job.id})
+
+    def claim_retry(self, job):
+        self.calls.append(("claim_retry", job.id))
+        self.retries -= 1
+        return Refusal(rule="budget", reason="used up") if self.retries < 0 else None
+
+
+@pytest.mark.parametrize("tenant", ["acme", "globex", "initech"])
+def test_the_ledger_is_told_of_each_attempt_before_it_is_asked_for_a_retry(tenant: str):
+    ledger = FakeLedger(retries=1)
+    world = World([2, 2], job=replace(JOB, tenant=tenant))
+
+    result = world.run(ledger=ledger)
+
+    job_id = f"{tenant}/orders"
+    assert ledger.calls == [
+        ("record", job_id, "failed", "transient"),
+        ("claim_retry", job_id),
+        ("record", job_id, "failed", "transient"),
+        ("claim_retry", job_id),
+    ]
+    assert (result.attempt, world.slept) == (2, [10.0])
+    [end] = world.told("job_finished")
+    assert (end["rule"], end["reason"], end["disposition"]) == ("budget", "used up", "transient")
+    assert len(world.told("noted")) == 2
+
+
+def test_the_ledger_is_not_asked_for_retries_that_nobody_wants():
+    ledger = FakeLedger(retries=0)
+    World([3]).run(ledger=ledger)
+    World([0]).run(ledger=ledger)
+
+    assert ledger.calls == [
+        ("record", "acme/orders", "failed", "permanent"),
+        ("record", "acme/orders", "succeeded", None),
+    ]
