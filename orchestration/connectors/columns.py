@@ -102,7 +102,7 @@ def _type_column(name: str, texts: Texts, kind: str) -> dict[str, Any]:
     try:
         return {name: _cast(texts, kind)}
     except pa.ArrowInvalid:
-        fits = pa.array([_fits(text, kind) for text in texts.to_pylist()])
+        fits = pa.array([fits_type(text, kind) for text in texts.to_pylist()])
         nothing = pa.scalar(None, pa.string())
         return {
             name: _cast(pc.if_else(fits, texts, nothing), kind),
@@ -110,7 +110,8 @@ def _type_column(name: str, texts: Texts, kind: str) -> dict[str, Any]:
         }
 
 
-def _fits(text: str | None, kind: str) -> bool:
+def fits_type(text: str | None, kind: str) -> bool:
+    """Whether a text is a value of that column type."""
     return text is None or _all_fit(pa.chunked_array([[text]]), kind)
 
 

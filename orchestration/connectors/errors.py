@@ -41,6 +41,12 @@ class RejectedError(OrchestrationError):
     code = "ORC615"
 
 
+class SchemaError(OrchestrationError):
+    """A record breaks the asset definition, or cannot be read, and the job is `strict`."""
+
+    code = "ORC617"
+
+
 class UnexpectedError(OrchestrationError):
     """Something that no rule here foresees; the cause is in `__cause__`."""
 

@@ -38,13 +38,16 @@ class Written:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What is counted while an attempt runs. `invalid` records were rejected, `earlier` ones in a
-    run before this one, from files that have not changed since.
+    """What is counted while an attempt runs. `invalid` records were rejected, of these `broken`
+    ones since they break the schema; `earlier` ones in a run before this one, from files that have
+    not changed since. `duplicates` came before and were dropped; None for a job without `dedup`.
     """
 
     extracted: int = 0
     invalid: int = 0
+    broken: int = 0
     earlier: int = 0
+    duplicates: int | None = None
     files_read: int = 0
     files_unchanged: int = 0
     requests: Counter[str] = field(default_factory=Counter[str])
@@ -53,6 +56,11 @@ class Tally:
     def valid(self) -> int:
         """Records that were read and not rejected."""
         return self.extracted - self.invalid
+
+    @property
+    def kept(self) -> int:
+        """Records that go to the target."""
+        return self.valid - (self.duplicates or 0)
 
 
 class Emitter:
@@ -70,11 +78,15 @@ class Emitter:
         event: dict[str, JsonValue] = {"event_type": event_type, **fields}
         self._write(json.dumps(self._mask(event), ensure_ascii=False))
 
-    def rejected(self, file: str, line: int, reason: str) -> None:
-        """Reports a rejected record, the first 1,000 of an attempt each by its line."""
+    def rejected(self, file: str | None, number: int, reason: str) -> None:
+        """Reports a rejected record, the first 1,000 of an attempt each by its line in the file;
+        without a file, by its number among those that were read.
+        """
         self._rejects += 1
         if self._rejects <= LISTED_REJECTS:
-            self.emit("record_skipped", {"file": file, "line": line, "reason": reason})
+            where: dict[str, JsonValue] = {"file": file, "line": number}
+            place = where if file else {"record": number}
+            self.emit("record_skipped", {**place, "reason": reason})
 
     def rejected_unlisted(self) -> None:
         """Reports how many rejected records were too many to be listed, if there are any."""
@@ -112,9 +124,14 @@ def emit_reading(emitter: Emitter, tally: Tally) -> None:
         {
             "records_valid": tally.valid,
             "records_invalid": tally.invalid,
+            **_duplicates(tally),
             "validation_rate": round(tally.valid / tally.extracted, 6) if tally.extracted else 1.0,
         },
     )
+
+
+def _duplicates(tally: Tally) -> dict[str, JsonValue]:
+    return {} if tally.duplicates is None else {"records_duplicate": tally.duplicates}
 
 
 def emit_writing(emitter: Emitter, written: Written) -> None:
@@ -153,6 +170,7 @@ def complete_fields(
         "records_extracted": tally.extracted,
         "records_valid": tally.valid,
         "records_invalid": tally.invalid + tally.earlier,
+        **_duplicates(tally),
         "files_written": written.files_written if written else 0,
         "total_bytes": written.total_bytes if written else 0,
         "records_per_second": round(tally.extracted / seconds, 1) if seconds > 0 else 0.0,

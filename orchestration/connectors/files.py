@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from orchestration.connectors.checkpoint import Checkpoint, FileMark, Method, marks_of
+from orchestration.connectors.dead_letters import Form
 from orchestration.connectors.errors import SourceError
+from orchestration.connectors.names import FILE_COLUMN
 from orchestration.connectors.paths import check_inside, locate
-from orchestration.connectors.source import Plan, Reading, SourceFile
+from orchestration.connectors.source import FileOrigin, Plan, Reading, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from orchestration.connectors.options import FileOptions
     from orchestration.connectors.source import Batch
 
-    ReadFiles = Callable[[Sequence[SourceFile], Reading], Iterator[tuple[SourceFile, Batch]]]
+    Piece = tuple[SourceFile, Batch, Callable[[int], int]]
+    ReadFiles = Callable[[Sequence[SourceFile], Reading], Iterator[Piece]]
 
-FILE_COLUMN = "_source_file"
 _MODIFIED_IS_VAGUE_NS = 2 * 10**9
 
 
@@ -113,15 +115,19 @@ def open_bytes(file: SourceFile) -> Generator[BinaryIO]:
 
 
 class FileSource:
-    """Files whose records `read` yields; a file that does not change is read once.
+    """Files whose records `read` yields, with their file and a way from the index of a record to its
+    line; a file that does not change is read once.
 
     What a changed file does depends on the write disposition: with `append` its records replace
     those it brought before, with `merge` they are merged by key, with `replace` all files are read
     again and become the table.
     """
 
-    def __init__(self, options: FileOptions, folder: Path, read: ReadFiles) -> None:
+    def __init__(
+        self, options: FileOptions, folder: Path, read: ReadFiles, form: Form | None = None
+    ) -> None:
         self.options = options
+        self.form = form or Form(options.keys)
         self._folder = folder
         self._read = read
 
@@ -149,7 +155,7 @@ class FileSource:
         before: Mapping[str, FileMark],
     ) -> Plan:
         if marks != before:
-            return Plan(to_read=files, marks=marks)
+            return Plan(whole=True, to_read=files, marks=marks)
         return Plan(
             nothing_new=True,
             marks=marks,
@@ -159,9 +165,10 @@ class FileSource:
 
     def read(self, plan: Plan, reading: Reading) -> Iterator[Batch]:
         """The records of the planned files, each with the name of its file."""
-        for file, batch in self._read(plan.to_read, reading):
+        for file, batch, line in self._read(plan.to_read, reading):
+            reading.origin = FileOrigin(file=file.name, line=line)
             reading.tally.extracted += len(batch)
-            yield _with_file_name(batch, file.name)
+            yield with_file_names(batch, file.name)
         reading.tally.files_read += len(plan.to_read)
         for file in plan.to_read:
             _check_untouched(file, plan.marks[file.name])
@@ -190,7 +197,8 @@ def _check_untouched(file: SourceFile, mark: FileMark) -> None:
         )
 
 
-def _with_file_name(batch: Batch, name: str) -> Batch:
+def with_file_names(batch: Batch, name: str) -> Batch:
+    """The batch with the column that names the file of each record."""
     if isinstance(batch, list):
         records = cast("list[dict[str, Any]]", batch)
         return [{**record, FILE_COLUMN: name} for record in records]

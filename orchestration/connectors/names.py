@@ -7,6 +7,8 @@ from hashlib import blake2b
 
 _OTHER = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 48
+FILE_COLUMN = "_source_file"
+"""Where the table says which file a row came from."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9]*(_[a-z0-9]+)*")
 
 

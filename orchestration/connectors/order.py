@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.connectors.errors import OrderError
 from orchestration.domain.job import ConnectorEnd
+from orchestration.domain.records import (
+    AssetSchema,
+    Dedup,
+    LetterFilter,
+    RecordField,
+    Replay,
+    Stage,
+    Validation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +29,8 @@ class Order:
     """One attempt of a connector job, with every reference resolved: it may hold secrets.
 
     Relative paths of options start from `working_directory`. `state_directory` is scratch space of
-    this job alone. `attempt` counts from 1.
+    this job alone. `attempt` counts from 1. With `replay`, dead letters take the place of the
+    source.
     """
 
     job: str
@@ -33,6 +44,9 @@ class Order:
     target: ConnectorEnd
     working_directory: Path
     state_directory: Path
+    schema: AssetSchema | None = None
+    dedup: Dedup | None = None
+    replay: Replay | None = None
 
 
 def parse_order(text: str) -> Order:
@@ -65,7 +79,32 @@ def _order(raw: Mapping[str, Any]) -> Order:
         target=_end(raw["target"]),
         working_directory=Path(_text(raw, "working_directory")),
         state_directory=Path(_text(raw, "state_directory")),
+        schema=_schema(raw["schema"]) if raw.get("schema") else None,
+        dedup=_dedup(raw["dedup"]) if raw.get("dedup") else None,
+        replay=_replay(raw["replay"]) if raw.get("replay") else None,
     )
+
+
+def _schema(raw: Mapping[str, Any]) -> AssetSchema:
+    return AssetSchema(
+        fields=tuple(RecordField(**field) for field in raw["fields"]),
+        validation=Validation(raw["validation"]),
+        file=raw["file"],
+    )
+
+
+def _dedup(raw: Mapping[str, Any]) -> Dedup:
+    return Dedup(
+        key=tuple(raw["key"]),
+        within=timedelta(seconds=raw["within_seconds"]),
+        max_keys=raw["max_keys"],
+    )
+
+
+def _replay(raw: Mapping[str, Any]) -> Replay:
+    stage = Stage(raw["stage"]) if raw["stage"] else None
+    wanted = LetterFilter(id=raw["id"], run=raw["run"], stage=stage, limit=raw["limit"])
+    return Replay(wanted=wanted, dry_run=raw["dry_run"])
 
 
 def _end(raw: Mapping[str, Any]) -> ConnectorEnd:

@@ -7,14 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from dlt.extract.items_transform import ItemTransform
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from orchestration.connectors.checkpoint import CHECKPOINT, RESOURCE, checkpoint_to_json
+from orchestration.connectors.dead_letters import Gone, Spool
+from orchestration.connectors.dedup import Window
 from orchestration.connectors.dlt_context import confine
 from orchestration.connectors.dlt_failures import unwrap
-from orchestration.connectors.errors import OptionsError, RejectedError
-from orchestration.connectors.files import FILE_COLUMN
+from orchestration.connectors.errors import OptionsError, RejectedError, SchemaError
+from orchestration.connectors.names import FILE_COLUMN
+from orchestration.connectors.replay import LetterSource
+from orchestration.connectors.schema import COLUMN_TYPES, accepts_column
+from orchestration.connectors.sieve import Rules, Sieve
 from orchestration.connectors.source import Reading
+from orchestration.domain.records import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +30,11 @@ if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
     from orchestration.connectors.checkpoint import Checkpoint, Method
+    from orchestration.connectors.dead_letters import Stamp
     from orchestration.connectors.events import Column, Emitter, Tally, Written
     from orchestration.connectors.source import Plan, Source
     from orchestration.connectors.target import Target
+    from orchestration.domain.records import AssetSchema, Dedup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,8 @@ class Load:
     """Everything that one load needs to know.
 
     `last` is the checkpoint to go on from; without it the load starts over, and the table with all
-    that is remembered of it is replaced. `scratch` is a folder of this job alone.
+    that is remembered of it is replaced. `scratch` is a folder of this job alone. A rehearsal ends
+    before anything is written.
     """
 
     pipeline: str
@@ -45,12 +55,36 @@ class Load:
     scratch: Path
     tally: Tally
     emitter: Emitter
+    stamp: Stamp
+    schema: AssetSchema | None = None
+    dedup: Dedup | None = None
+    is_rehearsal: bool = False
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether dead letters are loaded, beside what the job remembers of its source."""
+        return isinstance(self.source, LetterSource)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether one record that is rejected fails the load."""
+        strict = self.schema is not None and self.schema.validation is Validation.STRICT
+        return strict and not self.is_replay
+
+    @property
+    def gone(self) -> Gone:
+        """What of dead letters and known keys becomes obsolete; of letters, once all are read."""
+        if isinstance(self.source, LetterSource):
+            return Gone(letters=tuple(self.source.taken))
+        everything = self.last is None or self.plan.whole
+        return Gone(everything=everything, files=tuple(file.name for file in self.plan.to_read))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What a load did. `written` is None if the table was never made, for want of records;
-    `new_columns` were added to a table that was there before. `load_id` is dlt's name for it.
+    `new_columns` were added to a table that was there before. `load_id` is dlt's name for it, empty
+    where only dead letters were written.
     """
 
     load_id: str
@@ -83,51 +117,97 @@ def _load(job: Load) -> Loaded | None:
         destination=job.target.destination(lambda: connections[-1]),
         dataset_name=job.target.dataset,
     )
+    known_keys: list[bytes] = []
     if job.last is not None:
         with job.target.reading() as connection:
             connections.append(connection)
             pipeline.sync_destination()
-    reading = Reading(
-        tally=job.tally, emitter=job.emitter, known_type=_known_types(pipeline, job.target.table)
-    )
-    _check_declared(job, reading)
+            if job.dedup:
+                seen = job.target.seen
+                known_keys = seen.read(connection, job.dedup, job.gone, job.stamp.now)
+    reading = _make_reading(job, pipeline, known_keys)
     pipeline.extract(_resource(job, reading), loader_file_format="parquet")
     _check_rejects(job)
-    if job.last and reading.digest and reading.digest == job.last.digest:
+    same = job.last and reading.digest and reading.digest == job.last.digest
+    if same or job.is_rehearsal:
         return None
     normalized = pipeline.normalize()
-    if not pipeline.list_normalized_load_packages():
+    packages = pipeline.list_normalized_load_packages()
+    if not (packages or len(reading.spool) or job.gone.letters):
         return None
     records = normalized.row_counts.get(job.target.table, 0)
     with job.target.transaction() as connection:
         connections.append(connection)
-        return _write(job, pipeline, connection, records)
+        if packages:
+            loaded = _write(job, pipeline, connection, records)
+        else:
+            loaded = Loaded(load_id="", written=job.target.facts(connection))
+        _settle(job, pipeline, connection, reading, loaded)
+        return loaded
+
+
+def _make_reading(job: Load, pipeline: Pipeline, known_keys: list[bytes]) -> Reading:
+    known_type = _known_types(pipeline, job.target.table)
+    _check_declared(job, known_type)
+    settled = job.source.options.columns
+    wanted = {
+        field.name: COLUMN_TYPES[field.type]
+        for field in (job.schema.fields if job.schema else ())
+        if field.type in COLUMN_TYPES and not (settled.get(field.name) or known_type(field.name))
+    }
+    return Reading(
+        tally=job.tally,
+        emitter=job.emitter,
+        known_type=known_type,
+        wanted_types=wanted,
+        spool=Spool(job.scratch / "rejects.jsonl"),
+        window=Window(known_keys, job.dedup.max_keys) if job.dedup else None,
+    )
 
 
 def _resource(job: Load, reading: Reading) -> Any:
     """The dlt resource that yields the records of the source and then sets the checkpoint."""
     options = job.source.options
     incremental = getattr(options, "incremental", None)
-    dlt_cursor = _incremental(incremental)
+    dlt_cursor = None if job.is_replay else _incremental(incremental)
 
     def records(cursor: Any = dlt_cursor) -> Iterator[Any]:
-        reading.start = cursor.last_value if incremental else None
+        reading.start = cursor.last_value if cursor else None
         yield from job.source.read(job.plan, reading)
         checkpoint = job.source.checkpoint(job.plan, reading, job.method)
-        table = job.target.table if job.tally.valid else job.last and job.last.table
+        table = job.target.table if job.tally.kept else job.last and job.last.table
         remembered = checkpoint_to_json(replace(checkpoint, table=table))
         dlt.current.resource_state(RESOURCE)[CHECKPOINT] = remembered
 
-    resource: Any = dlt.resource  # its overloads do not foresee options that are computed
-    return resource(
+    make: Any = dlt.resource  # its overloads do not foresee options that are computed
+    resource = make(
         records,
         name=RESOURCE,
         table_name=job.target.table,
         max_table_nesting=0,
         write_disposition=_dlt_disposition(job),
         primary_key=options.keys or None,
-        columns=_hints(job, incremental),
+        columns=_hints(job, incremental, reading),
     )
+    if job.schema or job.dedup:
+        rules = Rules(schema=job.schema, strict=job.is_strict, dedup=job.dedup)
+        resource.add_step(_Sift(Sieve(rules, reading, job.source.form)))
+    return resource
+
+
+class _Sift(ItemTransform[Any, Any]):
+    """The sieve as a step of dlt, behind the one that leaves out what the cursor has passed: what
+    is rejected moves the cursor too.
+    """
+
+    placement_affinity = 1.05
+
+    def __init__(self, sieve: Sieve) -> None:
+        super().__init__(sieve.sift)
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        del meta
+        return None if item is None else self._f(item)
 
 
 def _incremental(incremental: Any) -> Any:
@@ -150,11 +230,10 @@ def _dlt_disposition(job: Load) -> Any:
     return "append"
 
 
-def _hints(job: Load, incremental: Any) -> dict[str, Any]:
+def _hints(job: Load, incremental: Any, reading: Reading) -> dict[str, Any]:
     """Declared types; and of two records with one key, the one with the later cursor wins."""
-    hints: dict[str, Any] = {
-        name: {"data_type": kind} for name, kind in job.source.options.columns.items()
-    }
+    types = {**reading.wanted_types, **job.source.options.columns}
+    hints: dict[str, Any] = {name: {"data_type": kind} for name, kind in types.items()}
     if incremental and incremental.cursor.isidentifier():
         hints.setdefault(incremental.cursor, {})["dedup_sort"] = "desc"
     return hints
@@ -176,9 +255,19 @@ def _known_types(pipeline: Pipeline, table: str) -> Callable[[str], str | None]:
     return known
 
 
-def _check_declared(job: Load, reading: Reading) -> None:
-    for name, declared in job.source.options.columns.items():
-        known = reading.known_type(name)
+def _check_declared(job: Load, known_type: Callable[[str], str | None]) -> None:
+    declared_types = job.source.options.columns
+    for field in job.schema.fields if job.schema else ():
+        column = declared_types.get(field.name) or known_type(field.name)
+        if column and not accepts_column(field, column):
+            raise OptionsError(
+                f"the column `{field.name}` of `{job.target.label}` is {column}, which does not "
+                f"hold every {field.type}",
+                help="correct its type in the definition or in `columns`, or load everything again "
+                "with `orchestrate run --full-refresh`",
+            )
+    for name, declared in declared_types.items():
+        known = known_type(name)
         if known and known != declared:
             raise OptionsError(
                 f"the column `{name}` of `{job.target.label}` is {known}, not {declared}",
@@ -188,10 +277,20 @@ def _check_declared(job: Load, reading: Reading) -> None:
 
 
 def _check_rejects(job: Load) -> None:
-    if job.tally.invalid and not job.tally.valid:
+    tally = job.tally
+    unreadable = tally.invalid - tally.broken
+    if job.is_replay or not unreadable:
+        return
+    if unreadable == tally.extracted:
         raise RejectedError(
-            f"none of {job.tally.invalid} records could be read",
+            f"none of {unreadable} records could be read",
             help="see the `record_skipped` events; nothing was loaded",
+        )
+    if job.is_strict:
+        raise SchemaError(
+            f"{unreadable:,} of {tally.extracted:,} records could not be read",
+            help="see the `record_skipped` events; nothing was loaded. Correct the source, or let "
+            "`schema_validation_mode: warn` set such records aside as dead letters",
         )
 
 
@@ -217,12 +316,39 @@ def _write(job: Load, pipeline: Pipeline, connection: Any, records: int) -> Load
 def _make_room(job: Load, connection: Any) -> None:
     """Removes what the new records take the place of, save where they are merged by key."""
     disposition = job.source.options.disposition
+    if job.is_replay:
+        return
     if job.last is None:
         job.target.forget(connection, job.pipeline)
     elif disposition == "replace":
         job.target.clear(connection)
     elif disposition == "append" and job.plan.superseded:
         job.target.delete(connection, FILE_COLUMN, job.plan.superseded)
+
+
+def _settle(
+    job: Load,
+    pipeline: Pipeline,
+    connection: Any,
+    reading: Reading,
+    loaded: Loaded,
+) -> None:
+    """What else belongs into the transaction: dead letters, known keys, descriptions."""
+    name_in_table = pipeline.default_schema.naming.normalize_identifier
+    letters, keys = job.target.letters, job.source.options.keys
+    has_letters = letters.exists(connection)
+    if has_letters and loaded.load_id and loaded.written and keys:
+        columns = [name_in_table(key) for key in keys]
+        letters.outdate(connection, job.target.loaded(loaded.load_id), columns)
+    if has_letters or len(reading.spool):
+        letters.replace(connection, reading.spool.batches(), job.gone, job.stamp)
+    if job.dedup and reading.window:
+        fresh, now = reading.window.fresh, job.stamp.now
+        job.target.seen.write(connection, fresh, job.dedup, job.gone, now)
+    fields = job.schema.fields if job.schema else ()
+    comments = {name_in_table(field.name): field.description for field in fields}
+    if any(comments.values()) and loaded.written:
+        job.target.describe(connection, {name: text for name, text in comments.items() if text})
 
 
 def _file_sizes(pipeline: Pipeline, load_id: str, table: str) -> list[int]:

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 import warnings
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from orchestration.connectors.errors import UnexpectedError
@@ -20,6 +21,7 @@ from orchestration.errors import OrchestrationError
 from orchestration.runner.mask import Masker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from orchestration.connectors.events import Written
@@ -48,8 +50,17 @@ def main() -> int:
 class Attempt:
     """One order under way. Whatever happens, its last event is `metrics_complete`."""
 
-    def __init__(self, order: Order, stdout: TextIO, stderr: TextIO, *, debug: bool) -> None:
+    def __init__(
+        self,
+        order: Order,
+        stdout: TextIO,
+        stderr: TextIO,
+        *,
+        debug: bool,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._order = order
+        self._clock = clock
         self._stdout = stdout
         self._stderr = stderr
         self._debug = debug
@@ -83,7 +94,13 @@ class Attempt:
         ends, options = make_ends(self._order)
         self._masker = Masker(secret for model in options for secret in secrets_of(model))
         return carry_out(
-            Run(order=self._order, ends=ends, emitter=self._emitter, tally=self._tally)
+            Run(
+                order=self._order,
+                ends=ends,
+                emitter=self._emitter,
+                tally=self._tally,
+                now=self._clock(),
+            )
         )
 
     def _complete(self, code: int, written: Written | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from orchestration.connectors.checkpoint import (
     outdate,
     parse_checkpoint,
 )
+from orchestration.connectors.dead_letters import Stamp
 from orchestration.connectors.errors import OptionsError
 from orchestration.connectors.events import emit_new_columns, emit_reading, emit_writing
 from orchestration.connectors.names import pipeline_name
@@ -22,6 +24,7 @@ from orchestration.connectors.registry import find_connector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pydantic import BaseModel
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.source import Plan, Source
     from orchestration.connectors.target import History, Target
     from orchestration.domain.job import ConnectorEnd
+    from orchestration.domain.records import Replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +80,13 @@ def _connector(role: Role, end: ConnectorEnd) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """An order under way; `tally` is what it counts."""
+    """An order under way; `tally` is what it counts, `now` the moment for which it counts."""
 
     order: Order
     ends: Ends
     emitter: Emitter
     tally: Tally
+    now: datetime
 
     @property
     def pipeline(self) -> str:
@@ -97,44 +102,86 @@ def carry_out(run: Run) -> Written | None:
     Raises:
         OrchestrationError: nothing was changed in the target.
     """
-    last = _start_from(run, run.ends.target.history(run.pipeline))
+    history = run.ends.target.history(run.pipeline)
+    if run.order.dedup:
+        run.tally.duplicates = 0
+    if run.order.replay:
+        return _report(run, _replay(run, history, run.order.replay))
+    last = _start_from(run, history)
     plan = run.ends.source.plan(last)
-    loaded = None if plan.nothing_new else _load(run, plan, last)
+    loaded = None if plan.nothing_new else _load(run, run.ends.source, plan, last)
+    _note_unchanged(run, plan, history)
+    return _report(run, loaded)
+
+
+def _report(run: Run, loaded: Loaded | None) -> Written | None:
     written = loaded.written if loaded else run.ends.target.written()
-    _note_unchanged(run, plan)
     emit_reading(run.emitter, run.tally)
     if loaded and loaded.new_columns:
         emit_new_columns(run.emitter, run.ends.target.label, loaded.new_columns)
     if written:
         emit_writing(run.emitter, written)
-    if loaded:
+    if loaded and loaded.load_id:
         run.emitter.emit("checkpoint_saved", {"load_id": loaded.load_id})
     return written
 
 
-def _load(run: Run, plan: Plan, last: Checkpoint | None) -> Loaded | None:
+def _replay(run: Run, history: History, replay: Replay) -> Loaded | None:
+    """Loads dead letters, which leave what the job remembers of its source as it is.
+
+    Raises:
+        OptionsError: the table is not as the job left it.
+    """
+    from orchestration.connectors.replay import LetterSource
+
+    if not history.letters:
+        return None
+    target, last = run.ends.target, _checkpoint(history.state, run.pipeline)
+    gone = last is None or (last.table and not history.table_exists)
+    if last is None or gone or (last.table and last.table != target.table):
+        raise OptionsError(
+            f"`{target.label}` is not the table that the job has loaded",
+            help="run the job first; what it reads again needs no replay",
+        )
+    _check_method(run, last)
+    source = LetterSource(source=run.ends.source, target=target, wanted=replay.wanted, last=last)
+    return _load(run, source, source.plan(last), last)
+
+
+def _load(run: Run, source: Source, plan: Plan, last: Checkpoint | None) -> Loaded | None:
     from orchestration.connectors.pipeline import Load, load
 
+    order = run.order
     return load(
         Load(
             pipeline=run.pipeline,
-            source=run.ends.source,
+            source=source,
             plan=plan,
             target=run.ends.target,
             method=run.ends.method,
             last=last,
-            scratch=run.order.state_directory / "load",
+            scratch=order.state_directory / "load",
             tally=run.tally,
             emitter=run.emitter,
+            stamp=Stamp(
+                run_id=order.run_id, attempt=order.attempt, now=run.now, load=uuid.uuid4().hex
+            ),
+            schema=order.schema,
+            dedup=order.dedup,
+            is_rehearsal=order.replay is not None and order.replay.dry_run,
         )
     )
 
 
-def _note_unchanged(run: Run, plan: Plan) -> None:
+def _note_unchanged(run: Run, plan: Plan, history: History) -> None:
+    """What was rejected before, of it what is still among the dead letters."""
     run.tally.files_unchanged = plan.unchanged
-    for file, records in plan.rejected_earlier.items():
-        run.tally.earlier += records
-        run.emitter.rejected_earlier(file, records)
+    letters = history.letters
+    for file, rejected in plan.rejected_earlier.items():
+        records = rejected if letters is None else min(rejected, letters.get(file, 0))
+        if records:
+            run.tally.earlier += records
+            run.emitter.rejected_earlier(file, records)
 
 
 def _start_from(run: Run, history: History) -> Checkpoint | None:
@@ -154,15 +201,20 @@ def _start_from(run: Run, history: History) -> Checkpoint | None:
                 help="name another `table`, or replace it with `orchestrate run --full-refresh`",
             )
         return None
-    changed = differences(last.method, run.ends.method)
-    if changed:
-        raise OptionsError(
-            f"the job loaded `{target.label}` in another way: {', '.join(changed)}",
-            help="load everything again with `orchestrate run --full-refresh`, or change it back",
-        )
+    _check_method(run, last)
     if last.table and not history.table_exists:
         return None
     return last if last.shape == run.ends.source.options.shape else outdate(last)
+
+
+def _check_method(run: Run, last: Checkpoint) -> None:
+    changed = differences(last.method, run.ends.method)
+    if changed:
+        label = run.ends.target.label
+        raise OptionsError(
+            f"the job loaded `{label}` in another way: {', '.join(changed)}",
+            help="load everything again with `orchestrate run --full-refresh`, or change it back",
+        )
 
 
 def _checkpoint(state: Mapping[str, Any] | None, name: str) -> Checkpoint | None:

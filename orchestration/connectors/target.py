@@ -6,20 +6,90 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
+    from orchestration.connectors.dead_letters import Gone, Letter, Reject, Stamp
     from orchestration.connectors.events import Column, Written
+    from orchestration.domain.records import Dedup, LetterFilter
 
     Connection = Any  # whatever the target's own methods take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is in the target already: what dlt stored for the job, and whether its table is there."""
+    """What is in the target already: what dlt stored for the job, whether its table is there, and how
+    many dead letters each file has (None where the job has had none yet).
+    """
 
     state: dict[str, Any] | None = None
     table_exists: bool = False
+    letters: Mapping[str, int] | None = None
+
+
+class Letters(Protocol):
+    """The dead letters of a job, in its target. Each method works in the transaction of its caller;
+    `wanted` says which letters are meant.
+    """
+
+    @property
+    def label(self) -> str:
+        """The table as a person writes it in a query."""
+        ...
+
+    def exists(self, connection: Connection) -> bool:
+        """Whether there is a place for letters yet."""
+        ...
+
+    def count(self, connection: Connection, wanted: LetterFilter) -> int:
+        """How many letters fit, whatever the limit."""
+        ...
+
+    def read(self, connection: Connection, wanted: LetterFilter) -> Iterator[list[Letter]]:
+        """The letters that fit, those that were seen last first, in batches of bounded size."""
+        ...
+
+    def replace(
+        self,
+        connection: Connection,
+        rejects: Iterable[Sequence[Reject]],
+        gone: Gone,
+        stamp: Stamp,
+    ) -> None:
+        """Writes the rejects of a load, and deletes the letters that it makes obsolete. One that
+        was there already has one failure more.
+        """
+        ...
+
+    def outdate(self, connection: Connection, rows: str, columns: Sequence[str]) -> None:
+        """Deletes the letters whose record came again: `rows` is a query for what was loaded, and
+        `columns` are those of the primary key.
+        """
+        ...
+
+    def drop(self, connection: Connection, wanted: LetterFilter) -> int:
+        """Deletes the letters that fit, and says how many there were."""
+        ...
+
+
+class Seen(Protocol):
+    """The keys that a job with `dedup` has committed."""
+
+    def read(self, connection: Connection, dedup: Dedup, gone: Gone, now: datetime) -> list[bytes]:
+        """The keys that count at `now`, the oldest first, without those that are `gone`."""
+        ...
+
+    def write(
+        self,
+        connection: Connection,
+        fresh: Sequence[tuple[bytes, str | None]],
+        dedup: Dedup,
+        gone: Gone,
+        now: datetime,
+    ) -> None:
+        """Adds keys with their files, and forgets what is gone, too old or beyond `max_keys`."""
+        ...
 
 
 class Target(Protocol):
@@ -40,6 +110,16 @@ class Target(Protocol):
     @property
     def label(self) -> str:
         """The table as a person writes it in a query."""
+        ...
+
+    @property
+    def letters(self) -> Letters:
+        """The dead letters of the job."""
+        ...
+
+    @property
+    def seen(self) -> Seen:
+        """The keys that the job has seen."""
         ...
 
     def history(self, pipeline: str) -> History:
@@ -80,4 +160,12 @@ class Target(Protocol):
 
     def delete(self, connection: Connection, column: str, values: Iterable[str]) -> None:
         """Deletes the rows with one of those values in `column`."""
+        ...
+
+    def describe(self, connection: Connection, comments: Mapping[str, str]) -> None:
+        """Sets the comments of columns, by name; columns that are not there are passed over."""
+        ...
+
+    def loaded(self, load_id: str) -> str:
+        """A query for the rows that a load brought."""
         ...

@@ -6,15 +6,19 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestration.connectors.dead_letters import Form, decode_record
 from orchestration.connectors.files import FileSource, open_bytes
 from orchestration.connectors.jsontext import parse_json
 from orchestration.connectors.options import FileOptions
 from orchestration.connectors.source import missing_key
+from orchestration.domain.records import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from orchestration.connectors.dead_letters import Letter
+    from orchestration.connectors.files import Piece
     from orchestration.connectors.source import Reading, SourceFile
 
 _RECORDS = 5_000
@@ -26,28 +30,62 @@ class JsonlOptions(FileOptions):
 
 def source(options: JsonlOptions, folder: Path) -> FileSource:
     """The objects of JSON Lines files."""
-    return FileSource(options, folder, partial(_read, options))
+    return FileSource(options, folder, partial(_read, options), JsonlForm(options.keys))
 
 
-def _read(
-    options: JsonlOptions, files: Sequence[SourceFile], reading: Reading
-) -> Iterator[tuple[SourceFile, list[dict[str, Any]]]]:
+def _read(options: JsonlOptions, files: Sequence[SourceFile], reading: Reading) -> Iterator[Piece]:
     for file in files:
         batch: list[dict[str, Any]] = []
+        lines = _Lines(1)
         with open_bytes(file) as stream:
             for number, line in enumerate(stream, start=1):
-                record = _parse(line, options.keys, partial(reading.reject, file, number))
-                if record is not None:
-                    batch.append(record)
+                reject = partial(reading.reject, file, number, text=line)
+                record = _parse(line, options.keys, reject)
+                if record is None:
+                    lines.skipped.append(number)
+                    continue
+                batch.append(record)
                 if len(batch) >= _RECORDS:
-                    yield file, batch
-                    batch = []
+                    yield file, batch, lines.line
+                    batch, lines = [], _Lines(number + 1)
         if batch:
-            yield file, batch
+            yield file, batch, lines.line
+
+
+class _Lines:
+    """The lines of a batch that begins at line `first`, without those that are `skipped`."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self.skipped: list[int] = []
+
+    def line(self, index: int) -> int:
+        """The line of the record at `index`."""
+        line = self._first + index
+        for skipped in self.skipped:
+            if skipped > line:
+                break
+            line += 1
+        return line
+
+
+class JsonlForm(Form):
+    """Lines that could not be read are tried again as they were."""
+
+    def take(self, letter: Letter) -> dict[str, Any]:
+        """The record of a letter."""
+        if letter.stage is Stage.VALIDATE:
+            return super().take(letter)
+        reasons: list[str] = []
+        text: str = decode_record(letter)
+        record = _parse(text.encode(errors="surrogateescape"), self.keys, reasons.append)
+        if record is None:
+            raise ValueError(reasons[0])
+        return record
 
 
 def _parse(
-    line: bytes, keys: tuple[str, ...], reject: Callable[[str], None]
+    line: bytes, keys: tuple[str, ...], reject: Callable[..., None]
 ) -> dict[str, Any] | None:
     """The object of one line; None for an empty line and for what was rejected."""
     text = line.strip()

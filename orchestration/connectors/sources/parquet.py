@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from orchestration.connectors.files import Piece
     from orchestration.connectors.source import Reading, SourceFile
 
     Table = Any  # of pyarrow
@@ -32,16 +34,18 @@ def source(options: ParquetOptions, folder: Path) -> FileSource:
 
 def _read(
     options: ParquetOptions, files: Sequence[SourceFile], reading: Reading
-) -> Iterator[tuple[SourceFile, Table]]:
+) -> Iterator[Piece]:
     from orchestration.connectors.columns import conform
 
     def wanted_type(column: str) -> str | None:
         return options.columns.get(column) or reading.known_type(column)
 
     for file in files:
+        first = 1
         for table in _tables(file):
             _check_keys(options, file, table)
-            yield file, conform(table, wanted_type)
+            yield file, conform(table, wanted_type), partial(operator.add, first)
+            first += len(table)
 
 
 def _check_keys(options: ParquetOptions, file: SourceFile, table: Table) -> None:

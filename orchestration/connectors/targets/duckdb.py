@@ -18,10 +18,13 @@ from orchestration.connectors.names import IDENTIFIER, identifier
 from orchestration.connectors.options import Duration, Name, Options, is_reference
 from orchestration.connectors.paths import check_inside, locate
 from orchestration.connectors.target import History
+from orchestration.connectors.targets.duckdb_catalog import has_table
+from orchestration.connectors.targets.duckdb_letters import DuckdbLetters
+from orchestration.connectors.targets.duckdb_seen import DuckdbSeen
 from orchestration.domain.durations import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from datetime import timedelta
     from pathlib import Path
 
@@ -90,7 +93,10 @@ def target(options: DuckdbOptions, order: Order) -> DuckdbTarget:
             help=f"DuckDB cannot tell them apart in `{dataset}.table`; rename one of them",
         )
     table = options.table or identifier(order.asset)
-    return DuckdbTarget(path, dataset, table, parse_duration(options.lock_timeout))
+    letters = DuckdbLetters(f"{tenant}_dead_letters", identifier(order.name), order.job)
+    return DuckdbTarget(
+        path, dataset, table, letters, patience=parse_duration(options.lock_timeout)
+    )
 
 
 class DuckdbTarget:
@@ -103,12 +109,16 @@ class DuckdbTarget:
         path: Path,
         dataset: str,
         table: str,
+        letters: DuckdbLetters,
+        *,
         patience: timedelta,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.path = path
         self.dataset = dataset
         self.table = table
+        self.letters = letters
+        self.seen = DuckdbSeen(dataset, f"_seen_{table}")
         self._patience = patience
         self._sleep = sleep
 
@@ -130,6 +140,7 @@ class DuckdbTarget:
             return History(
                 state=_last_state(connection, self.dataset, pipeline),
                 table_exists=bool(self.columns(connection)),
+                letters=self.letters.count_by_file(connection),
             )
 
     def written(self) -> Written | None:
@@ -194,20 +205,39 @@ class DuckdbTarget:
             (staging, "_dlt_version", "schema_name"),
             (self.dataset, "_dlt_pipeline_state", "pipeline_name"),
         ):
-            if _has_table(connection, schema, table):
+            if has_table(connection, schema, table):
                 stored = self._quoted(table, schema)
                 connection.execute(f'DELETE FROM {stored} WHERE "{column}" = ?', [pipeline])  # noqa: S608 - quoted
 
     def clear(self, connection: DuckDBPyConnection) -> None:
         """Deletes all rows of the table, if it is there."""
-        if _has_table(connection, self.dataset, self.table):
+        if has_table(connection, self.dataset, self.table):
             connection.execute(f"DELETE FROM {self._quoted(self.table)}")  # noqa: S608 - quoted
 
     def delete(self, connection: DuckDBPyConnection, column: str, values: Iterable[str]) -> None:
         """Deletes the rows with one of those values in `column`."""
-        if _has_table(connection, self.dataset, self.table):
+        if has_table(connection, self.dataset, self.table):
             statement = f'DELETE FROM {self._quoted(self.table)} WHERE "{column}" IN '  # noqa: S608 - quoted
             connection.execute(f"{statement}(SELECT unnest(?::VARCHAR[]))", [list(values)])
+
+    def describe(self, connection: DuckDBPyConnection, comments: Mapping[str, str]) -> None:
+        """Sets the comments of columns, by name; columns that are not there are passed over."""
+        rows = connection.execute(
+            "SELECT column_name, coalesce(comment, '') FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+            [self.dataset, self.table],
+        )
+        for column, comment in rows.fetchall():
+            wanted = comments.get(column, comment)
+            if wanted != comment:
+                text = wanted.replace("'", "''")
+                connection.execute(
+                    f"COMMENT ON COLUMN {self._quoted(self.table)}.\"{column}\" IS '{text}'"
+                )
+
+    def loaded(self, load_id: str) -> str:
+        """A query for the rows that a load brought."""
+        return f"SELECT * FROM {self._quoted(self.table)} WHERE _dlt_load_id = '{load_id}'"  # noqa: S608 - quoted
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Generator[DuckDBPyConnection]:
@@ -255,7 +285,7 @@ def _last_state(
     connection: DuckDBPyConnection, dataset: str, pipeline: str
 ) -> dict[str, Any] | None:
     """The pipeline state that dlt committed last, as it reads it itself."""
-    if not _has_table(connection, dataset, "_dlt_pipeline_state"):
+    if not has_table(connection, dataset, "_dlt_pipeline_state"):
         return None
     row = connection.execute(
         f'SELECT s.state FROM "{dataset}"._dlt_pipeline_state AS s '  # noqa: S608 - an identifier
@@ -264,12 +294,3 @@ def _last_state(
         [pipeline],
     ).fetchone()
     return json.loads(zlib.decompress(base64.b64decode(row[0]))) if row else None
-
-
-def _has_table(connection: DuckDBPyConnection, schema: str, table: str) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_catalog = current_database() "
-        "AND table_schema = ? AND table_name = ?",
-        [schema, table],
-    )
-    return found.fetchone() is not None

@@ -120,11 +120,11 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(workspace):
 
     def read(files, reading):
         path.write_text("id\n1\n2\n")
-        yield files[0], [{"id": 1}]
+        yield files[0], [{"id": 1}], int
 
     source = FileSource(CsvOptions(path="a.csv"), workspace.root, read)
     plan = source.plan(None)
-    reading = Reading(tally=Tally(), emitter=None, known_type=None)
+    reading = Reading(tally=Tally(), emitter=None, known_type=None, spool=None)
     with pytest.raises(SourceError) as caught:
         list(source.read(plan, reading))
     assert caught.value.reason == "`a.csv` changed while it was read"

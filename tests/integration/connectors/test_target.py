@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from orchestration.connectors.targets.duckdb import DuckdbTarget
+from orchestration.connectors.targets.duckdb_letters import DuckdbLetters
 
 CSV = {"path": "data.csv"}
 # Opens a database file, says so, and holds it until stdin ends.
@@ -157,6 +158,8 @@ def test_a_database_that_is_free_again_soon_is_waited_for(workspace, holder):
         holder.wait()
 
     path = workspace.root / "warehouse/acme.duckdb"
-    target = DuckdbTarget(path, "main", "things", timedelta(seconds=60), sleep=release)
+    letters = DuckdbLetters("acme_dead_letters", "things", "acme/things")
+    patience = timedelta(seconds=60)
+    target = DuckdbTarget(path, "main", "things", letters, patience=patience, sleep=release)
     assert target.written().row_count == 2
     assert holder.returncode == 0

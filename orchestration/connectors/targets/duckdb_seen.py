@@ -1,0 +1,100 @@
+"""The keys that a job with `dedup` has committed, in DuckDB, beside its table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestration.connectors.targets.duckdb_catalog import has_table, microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from duckdb import DuckDBPyConnection
+
+    from orchestration.connectors.dead_letters import Gone
+    from orchestration.domain.records import Dedup
+
+
+class DuckdbSeen:
+    """A table of keys in the order in which they were committed. Each method works on the
+    connection, and in the transaction, of its caller.
+    """
+
+    def __init__(self, schema: str, table: str) -> None:
+        self._schema = schema
+        self._table = table
+
+    def read(
+        self, connection: DuckDBPyConnection, dedup: Dedup, gone: Gone, now: datetime
+    ) -> list[bytes]:
+        """The keys that count at `now`, the oldest first, without those that are `gone`."""
+        if gone.everything or not self._exists(connection):
+            return []
+        rows = connection.execute(
+            f"SELECT key FROM (SELECT key, seq FROM {self._quoted} WHERE seen_at > ? "  # noqa: S608 - quoted
+            "AND (file IS NULL OR file NOT IN (SELECT unnest(?::VARCHAR[]))) "
+            "ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+            [microseconds(now - dedup.within), list(gone.files), dedup.max_keys],
+        )
+        return [key for (key,) in rows.fetchall()]
+
+    def write(
+        self,
+        connection: DuckDBPyConnection,
+        fresh: Sequence[tuple[bytes, str | None]],
+        dedup: Dedup,
+        gone: Gone,
+        now: datetime,
+    ) -> None:
+        """Adds keys with their files, and forgets what is gone, too old or beyond `max_keys`."""
+        if not self._exists(connection):
+            connection.execute(
+                f"CREATE TABLE {self._quoted} (seq BIGINT, key BLOB, file VARCHAR, seen_at BIGINT)"
+            )
+        connection.execute(
+            f"DELETE FROM {self._quoted} WHERE ? OR seen_at <= ? "  # noqa: S608 - quoted
+            "OR file IN (SELECT unnest(?::VARCHAR[]))",
+            [gone.everything, microseconds(now - dedup.within), list(gone.files)],
+        )
+        if fresh:
+            self._insert(connection, fresh, now)
+        connection.execute(
+            f"DELETE FROM {self._quoted} WHERE seq <= "  # noqa: S608 - quoted
+            f"(SELECT seq FROM {self._quoted} ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            [dedup.max_keys],
+        )
+
+    def forget(self, connection: DuckDBPyConnection) -> None:
+        """Drops the table."""
+        connection.execute(f"DROP TABLE IF EXISTS {self._quoted}")
+
+    def _insert(
+        self,
+        connection: DuckDBPyConnection,
+        fresh: Sequence[tuple[bytes, str | None]],
+        now: datetime,
+    ) -> None:
+        from orchestration.connectors.arrow import pa
+
+        row = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {self._quoted}").fetchone()  # noqa: S608 - quoted
+        first = (row[0] if row else 0) + 1
+        keys, files = zip(*fresh, strict=True)
+        columns = {
+            "seq": pa.array(range(first, first + len(fresh)), pa.int64()),
+            "key": pa.array(keys, pa.binary()),
+            "file": pa.array(files, pa.string()),
+        }
+        connection.register("_fresh", pa.table(columns))
+        connection.execute(
+            f"INSERT INTO {self._quoted} SELECT seq, key, file, ? FROM _fresh",  # noqa: S608 - quoted
+            [microseconds(now)],
+        )
+        connection.unregister("_fresh")
+
+    def _exists(self, connection: DuckDBPyConnection) -> bool:
+        return has_table(connection, self._schema, self._table)
+
+    @property
+    def _quoted(self) -> str:
+        return f'"{self._schema}"."{self._table}"'
