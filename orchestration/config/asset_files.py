@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orchestration.config.files import Layout
 
 WHAT = "an asset definition"
-_HIDDEN = INACTIVE_ASSET_KEYS | INACTIVE_FIELD_KEYS | LABEL_KEYS
+_HIDDEN = INACTIVE_ASSET_KEYS | INACTIVE_FIELD_KEYS | (LABEL_KEYS - {"name", "description"})
 _WRAPPER = "asset"
 
 
@@ -137,6 +137,8 @@ def _read_fields(document: Document) -> tuple[RecordField, ...] | None:
     if file is None or document.has_errors:
         return None
     key, columns = _choose(document, prefix, file)
+    if document.has_errors:
+        return None
     _check_names(document, (*prefix, key), columns)
     _warn_of_idle_keys(document, prefix, key)
     if document.has_errors:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from orchestration.config.document import Document, Place
@@ -137,7 +138,7 @@ class Translator:
         if (*place, key) in self._misspelt:
             return
         model = self._model_at(item["loc"][:-1])
-        field = model.model_fields.get(key) if model else None
+        field = _find_field(model, key) if model else None
         meaning = f", {_lower(field.description)}" if field and field.description else ""
         self._document.report(
             field_rules.MISSING_KEY, place, key=key, where=self._where(place), meaning=meaning
@@ -257,9 +258,10 @@ class Translator:
         """The model of the mapping at a place, as pydantic names places: with tags of unions."""
         models = [self._model]
         for step in steps:
-            owner = next((model for model in models if step in model.model_fields), None)
-            if owner is not None:
-                models = _find_models(owner.model_fields[str(step)].annotation)
+            fields = (_find_field(model, step) for model in models)
+            field = next((field for field in fields if field is not None), None)
+            if field is not None:
+                models = _find_models(field.annotation)
             elif tagged := [model for model in models if _has_tag(model, step)]:
                 models = tagged
         return models[0] if models else None
@@ -283,6 +285,12 @@ def _find_models(annotation: Any) -> list[type[BaseModel]]:
 def _has_tag(model: type[BaseModel], tag: str | int) -> bool:
     """Whether a field of the model is fixed to `tag`, which tells it from others of a union."""
     return any(tag in get_args(field.annotation) for field in model.model_fields.values())
+
+
+def _find_field(model: type[BaseModel], key: str | int) -> FieldInfo | None:
+    """The field that stands in a file as `key`."""
+    fields = model.model_fields.items()
+    return next((field for name, field in fields if (field.alias or name) == key), None)
 
 
 def _keys(model: type[BaseModel]) -> set[str]:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestration.domain.job import CommandTask, ConnectorTask
+from orchestration.domain.records import dedup_to_json, replay_to_json, schema_to_json
 from orchestration.domain.secrets import owned_variables
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner.checkpoints import Origin, open_checkpoints
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from orchestration.domain.events import JsonValue
     from orchestration.domain.job import ConnectorEnd, Job
+    from orchestration.domain.records import Replay
     from orchestration.domain.workspace import Workspace
 
 _NONE: Mapping[str, str] = {}
@@ -36,8 +38,11 @@ def prepare(
     traceparent: str | None = None,
     full_refresh: bool = False,
     overrides: Mapping[str, str] = _NONE,
+    replay: Replay | None = None,
 ) -> ProcessSpec:
     """The process of attempt `attempt` (from 1) of the job; nothing is started or written yet.
+
+    With `replay`, dead letters of a connector job take the place of its source.
 
     `overrides` count before everything that the files and `environ` say, and become part of the
     environment of the process. They are secrets, as is what a reference takes from the secrets of
@@ -62,6 +67,7 @@ def prepare(
     argv, order = _argv_and_order(job, workspace, resolver)
     if order is not None:
         order |= {"run_id": run_id, "attempt": attempt, "full_refresh": full_refresh}
+        order |= _record_rules(job, replay)
     if resolver.missing:
         raise _missing(job, resolver, scope)
     whole = {**inherited(scope.environ), **resolver.declared, **identity, **overrides}
@@ -166,6 +172,18 @@ def _argv_and_order(
                 "working_directory": str(job.task.working_directory),
                 "state_directory": str(state),
             }
+
+
+def _record_rules(job: Job, replay: Replay | None) -> dict[str, JsonValue]:
+    """What the order says of records; nothing where the job says nothing."""
+    rules: dict[str, JsonValue] = {}
+    if job.schema:
+        rules["schema"] = schema_to_json(job.schema)
+    if job.dedup:
+        rules["dedup"] = dedup_to_json(job.dedup)
+    if replay:
+        rules["replay"] = replay_to_json(replay)
+    return rules
 
 
 def _resolve_end(end: ConnectorEnd, place: str, resolver: Resolver) -> dict[str, JsonValue]:
