@@ -10,17 +10,18 @@ import dagster as dg
 from orchestration.domain.describe import describe_schedule
 from orchestration.domain.durations import format_duration
 from orchestration.domain.job import CommandTask
-from orchestration.domain.outcome import AttemptResult, Outcome
+from orchestration.domain.outcome import AttemptResult, Outcome, signal_name
+from orchestration.domain.retry import Disposition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from orchestration.domain.events import TableReport
     from orchestration.domain.job import Job
     from orchestration.domain.problem import Location
-    from orchestration.domain.retry import RetryDecision
+    from orchestration.domain.retry import RetryDecision, RetryPolicy
     from orchestration.domain.schedule import Schedule
 
 _Metadata = dict[str, dg.MetadataValue]
@@ -161,13 +162,27 @@ def _describe_retries(job: Job) -> str:
     policy = job.retry
     if policy.max_retries == 0:
         return "none"
-    codes = ", ".join(str(code) for code in sorted(policy.retryable_exit_codes))
-    text = f"up to {policy.max_retries} on exit codes {codes}"
-    if policy.retryable_error_patterns:
-        text += f" with {len(policy.retryable_error_patterns)} error patterns"
     shortest, _ = policy.delay_bounds(1)
     _, longest = policy.delay_bounds(policy.max_retries)
-    return f"{text}, waiting {format_duration(shortest)} to {format_duration(longest)}"
+    text = (
+        f"up to {policy.max_retries} on {', '.join(_describe_retryable(policy)) or 'nothing'}, "
+        f"waiting {format_duration(shortest)} to {format_duration(longest)}"
+    )
+    return f"{text}, {policy.budget.describe()}" if policy.budget else text
+
+
+def _describe_retryable(policy: RetryPolicy) -> Iterator[str]:
+    if policy.retryable_exit_codes:
+        codes = ", ".join(map(str, sorted(policy.retryable_exit_codes)))
+        count = len(policy.retryable_error_patterns)
+        yield f"exit codes {codes}" + (f" with {count} error patterns" if count else "")
+    if policy.retry_on_signal:
+        yield f"signals {', '.join(map(signal_name, sorted(policy.retry_on_signal)))}"
+    if policy.retry_on_timeout:
+        yield "time-outs"
+    for error_class in policy.error_classes:
+        if error_class.disposition is Disposition.TRANSIENT:
+            yield f"errors of the class {error_class.name}"
 
 
 def _describe_schedule(schedule: Schedule) -> str:

@@ -4,10 +4,11 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.defs.metadata import attempt_metadata, fence, job_metadata
+from orchestration.domain.backoff import Jitter
 from orchestration.domain.events import TableColumn, TableReport
 from orchestration.domain.job import CommandTask
 from orchestration.domain.outcome import AttemptResult, Outcome
-from orchestration.domain.retry import RetryPolicy
+from orchestration.domain.retry import Disposition, ErrorClass, RetryBudget, RetryPolicy
 
 
 def plain(metadata: dict[str, dg.MetadataValue]) -> dict[str, object]:
@@ -92,6 +93,30 @@ def test_a_definition_never_shows_options_arguments_or_variables(make_job, make_
         "environment": "prod",
         "image": "etl:3",
     }
+
+
+def test_the_retries_of_a_job_are_told_with_all_that_they_follow(make_job, make_workspace):
+    job = make_job(
+        retry=RetryPolicy(
+            max_retries=4,
+            jitter=Jitter.FULL,
+            retryable_exit_codes=frozenset({2, 75}),
+            retry_on_signal=frozenset({9, 11}),
+            retry_on_timeout=True,
+            error_classes=(
+                ErrorClass(name="auth", disposition=Disposition.PERMANENT, patterns=("401",)),
+                ErrorClass(name="busy", disposition=Disposition.TRANSIENT, patterns=("503",)),
+            ),
+            budget=RetryBudget(retries=20, per=timedelta(hours=1)),
+        )
+    )
+
+    shown = job_metadata(job, make_workspace().root, [])
+
+    assert plain(shown)["retries"] == (
+        "up to 4 on exit codes 2, 75, signals SIGKILL, SIGSEGV, time-outs, errors of the class "
+        "busy, waiting 0s to 40s, 20 retries in 1h"
+    )
 
 
 def test_a_fence_is_longer_than_any_fence_inside():
