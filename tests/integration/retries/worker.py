@@ -5,6 +5,7 @@ own retry policy repeats.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -12,11 +13,12 @@ import dagster as dg
 folder, run_id, kind = sys.argv[1:]
 
 
-@dg.asset(retry_policy=dg.RetryPolicy(max_retries=3, delay=3))
-def fails_once(context: dg.AssetExecutionContext) -> None:
-    """Fails at its first attempt."""
+@dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
+def slow_at_first(context: dg.AssetExecutionContext) -> None:
+    """Its first attempt goes on until it is interrupted."""
     if context.retry_number == 0:
-        raise RuntimeError("it may pass")
+        Path(folder, "pid").write_text("1")
+        time.sleep(600)
 
 
 def load_ours() -> dg.Definitions:
@@ -31,7 +33,9 @@ def load_ours() -> dg.Definitions:
 
 
 definitions = (
-    load_ours() if kind == "ours" else dg.Definitions([fails_once], executor=dg.in_process_executor)
+    load_ours()
+    if kind == "ours"
+    else dg.Definitions([slow_at_first], executor=dg.in_process_executor)
 )
 job = definitions.resolve_implicit_global_asset_job_def()
 keys = list(job.asset_layer.executable_asset_keys)
