@@ -10,9 +10,18 @@ from orchestration.cli.group import COMMANDS
 from orchestration.cli.reference import render_reference
 
 ROOT = Path(__file__).parents[2]
-SCHEDULE = ("list", "preview", "enable", "disable", "add", "remove")
+SCHEDULE = ("list", "preview", "enable", "disable", "resume", "add", "remove")
 HEAVY = ("dagster", "dlt", "pydantic", "rich", "grpc", "yaml")
-ELSEWHERE = ("schedule ", "retry cancel ", "checkpoint ", "dev", "up", "reload", "doctor")
+ELSEWHERE = (
+    "schedule ",
+    "retry cancel ",
+    "breaker reset ",
+    "checkpoint ",
+    "dev",
+    "up",
+    "reload",
+    "doctor",
+)
 IMPORTS = """\
 import json, sys
 from orchestration.cli.boundary import run_cli
@@ -43,6 +52,7 @@ def imports_of(workspace, *arguments):
         [],
         *[[c, "--help"] for c in COMMANDS],
         *[["schedule", c, "--help"] for c in SCHEDULE],
+        *[["breaker", c, "--help"] for c in ("list", "reset")],
         *[["retry", c, "--help"] for c in ("explain", "list", "cancel")],
         *[["checkpoint", c, "--help"] for c in ("show", "history", "set", "reset")],
     ],
@@ -65,6 +75,8 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["run", "acme/orders", "--dry-run"],
         ["retry", "explain", "acme/orders"],
         ["retry", "list"],
+        ["breaker", "list"],
+        ["breaker", "reset", "acme", "command"],
         ["checkpoint", "show", "acme/orders"],
         ["checkpoint", "history", "acme/orders"],
         ["checkpoint", "set", "acme/orders", "runner.yaml"],
@@ -74,6 +86,7 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["schedule", "preview", "acme_orders"],
         ["schedule", "enable", "globex_orders"],
         ["schedule", "disable", "acme_orders"],
+        ["schedule", "resume", "acme_orders"],
         ["schedule", "add", "--job", "initech/orders", "--cron", "0 5 * * *"],
         ["schedule", "remove", "acme_orders", "--yes"],
     ],
@@ -115,6 +128,9 @@ def test_the_help_of_every_command_ends_with_examples(workspace, name):
         "orchestrate retry list",
         "orchestrate retry list --tenant acme",
         "orchestrate retry list --format json",
+        "orchestrate breaker list",
+        "orchestrate breaker list --tenant acme",
+        "orchestrate breaker list --format json",
         "orchestrate schema job > job.schema.json",
         "orchestrate schema runner > runner.schema.json",
     ],
