@@ -56,13 +56,19 @@ def make_ends(order: Order) -> tuple[Ends, tuple[BaseModel, BaseModel]]:
         OptionsError: its options are wrong.
     """
     source, source_options = _connector("source", order.source)
-    target, target_options = _connector("target", order.target)
+    target, target_options = make_target(order)
     ends = Ends(
         source=source.source(source_options, order.working_directory),
-        target=target.target(target_options, order),
+        target=target,
         method=method_of(order.source.connector, source_options),
     )
     return ends, (source_options, target_options)
+
+
+def make_target(order: Order) -> tuple[Target, BaseModel]:
+    """The target that the order names, and its options; raises as `make_ends` does."""
+    target, options = _connector("target", order.target)
+    return target.target(options, order), options
 
 
 def _connector(role: Role, end: ConnectorEnd) -> tuple[Any, Any]:

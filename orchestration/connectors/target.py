@@ -113,6 +113,11 @@ class Target(Protocol):
         ...
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is anything to read yet."""
+        ...
+
+    @property
     def letters(self) -> Letters:
         """The dead letters of the job."""
         ...

@@ -127,6 +127,11 @@ class DuckdbTarget:
         """`dataset.table`; `file.table` in the schema `main`, as DuckDB reads it too."""
         return f"{self.path.stem if self.dataset == 'main' else self.dataset}.{self.table}"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file exists."""
+        return self.path.exists()
+
     def history(self, pipeline: str) -> History:
         """What the table's file says of that pipeline and of the table.
 
@@ -134,7 +139,7 @@ class DuckdbTarget:
             TargetError: the file cannot be read.
             TargetBusyError: another process is writing it.
         """
-        if not self.path.exists():
+        if not self.is_there:
             return History()
         with self.reading() as connection:
             return History(
@@ -145,7 +150,7 @@ class DuckdbTarget:
 
     def written(self) -> Written | None:
         """What the table holds, None if there is none; nothing counts as written by us."""
-        if not self.path.exists():
+        if not self.is_there:
             return None
         with self.reading() as connection:
             return self.facts(connection)

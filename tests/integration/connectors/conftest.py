@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +46,28 @@ class Done:
         return event
 
 
+def now():
+    return datetime.now(UTC)
+
+
+def definition(*fields, validation="strict"):
+    """An asset definition as an order has it; a field is its name, type, and whether it is
+    required.
+    """
+    return {
+        "file": "assets/things.yaml",
+        "validation": validation,
+        "fields": [
+            {"name": name, "type": kind, "required": "required" in more, "description": ""}
+            for name, kind, *more in fields
+        ],
+    }
+
+
+def replay(**changes):
+    return {"id": "", "run": "", "stage": None, "limit": None, "dry_run": False, **changes}
+
+
 @dataclass(slots=True, kw_only=True)
 class Workspace:
     """`root` is the working directory; `home` is the home of the processes."""
@@ -79,12 +102,11 @@ class Workspace:
         }
         return json.dumps(fields)
 
-    def run(self, source, options, **changes):
+    def run(self, source, options, clock=now, **changes):
         """Carries an order out in this process, which has imported everything already."""
         stdout, stderr = StringIO(), StringIO()
-        attempt = Attempt(
-            parse_order(self.order(source, options, **changes)), stdout, stderr, debug=False
-        )
+        order = parse_order(self.order(source, options, **changes))
+        attempt = Attempt(order, stdout, stderr, debug=False, clock=clock)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as the process does
             code = attempt.run()
@@ -139,6 +161,11 @@ class Workspace:
         )
         return [name for (name,) in self.query(sql, tenant)]
 
+    def letters(self, columns="file, position, stage, reason, failures", *, tenant="acme"):
+        """The dead letters of the job `things`, by position."""
+        table = f"{tenant}_dead_letters.things"
+        return self.query(f"SELECT {columns} FROM {table} ORDER BY file, position", tenant)
+
     def loads(self, tenant="acme"):
         """How many loads were committed."""
         ((count,),) = self.query("SELECT count(*) FROM _dlt_loads", tenant)
@@ -151,6 +178,16 @@ class Workspace:
             for path in self.root.rglob("*")
             if path.is_file()
         )
+
+
+@pytest.fixture(name="definition")
+def _definition():
+    return definition
+
+
+@pytest.fixture(name="replay")
+def _replay():
+    return replay
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""`orchestrate dlq`: one module a subcommand, and what they share."""

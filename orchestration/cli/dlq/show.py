@@ -1,0 +1,88 @@
+"""`orchestrate dlq show`: one dead letter, with what was rejected."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.dlq.filters import Selection
+from orchestration.cli.output import write_json
+from orchestration.cli.run import complete_job
+
+if TYPE_CHECKING:
+    from orchestration.connectors.dead_letters import Letter
+
+
+@click.command(
+    "show",
+    cls=ExampleCommand,
+    examples=(
+        "orchestrate dlq show 6f1d0c2ab3e4",
+        "orchestrate dlq show 6f1d0c2ab3e4 --job acme/airports --format json",
+    ),
+)
+@click.argument("letter")
+@click.option(
+    "--job",
+    metavar="JOB",
+    shell_complete=complete_job,
+    help="Look among the letters of this job only.",
+)
+@click.option("--tenant", metavar="NAME", help="Look among the letters of this tenant only.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or one object.",
+)
+@runner_option
+def command(*, letter: str, job: str | None, tenant: str | None, style: str) -> None:
+    """Show one dead letter with its record.
+
+    LETTER is its id, or the beginning of it. This prints data, which other commands never do.
+    """
+    from orchestration.cli.dlq.rows import letter_row, where
+
+    jobs = (job,) if job else ()
+    selection = Selection(jobs=jobs, tenant=tenant, run="", stage=None, limit=2, letter=letter)
+    job_id, found = _find(selection)
+    row = letter_row(job_id, found)
+    record = found.record if found.truncated else json.loads(found.record)
+    if style == "json":
+        write_json({**row, "record": record})
+        return
+    told = {**row, "file": None, "position": where(found)}
+    for name, value in told.items():
+        if value not in (None, False):
+            click.echo(f"{name:<12}{value}")
+    click.echo()
+    click.echo(
+        record if isinstance(record, str) else json.dumps(record, indent=2, ensure_ascii=False)
+    )
+
+
+def _find(selection: Selection) -> tuple[str, Letter]:
+    from orchestration.cli.dlq.boxes import choose_jobs, open_box
+    from orchestration.cli.dlq.errors import AmbiguousLetterError, UnknownLetterError
+
+    found = [
+        (job.id, letter)
+        for workspace, job in choose_jobs(runner_file(), selection)
+        for letter in open_box(workspace, job).read(selection.wanted)
+    ]
+    if not found:
+        raise UnknownLetterError(
+            f"no dead letter has an id that begins with `{selection.letter}`",
+            help="`orchestrate dlq list` shows them",
+        )
+    if len(found) > 1:
+        raise AmbiguousLetterError(
+            f"several dead letters have an id that begins with `{selection.letter}`",
+            help="write more of it, or name the job with --job",
+        )
+    return found[0]
