@@ -65,15 +65,14 @@ class JobExecution:
         except OrchestrationError as error:
             raise _not_started(self.job, error) from error
         decision = self._decide(context, turn, result)
-        if decision.retry:
-            self._retry(context, result, decision)
+        due = self._retry(context, result, decision) if decision.retry else None
         _log(context, job_finished(self.job.id, result, decision))
         result = replace(result, outcome=decision.outcome)
         if not result.landed:
-            raise _failure(self.job, result, decision)
+            raise _failure(self.job, result, decision, due)
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(self.job.asset_key),
-            metadata=attempt_metadata(self.job, result) | decision_metadata(decision),
+            metadata=attempt_metadata(self.job, result) | decision_metadata(decision, due),
             check_results=[_complete_check(self.job, result, decision)],
         )
 
@@ -114,8 +113,8 @@ class JobExecution:
 
     def _retry(
         self, context: dg.OpExecutionContext, result: AttemptResult, decision: RetryDecision
-    ) -> None:
-        """End this attempt so that another one follows."""
+    ) -> datetime:
+        """See to it that another attempt follows: in this run, or else in a new one, then."""
         _log(context, retry_attempt(self.job.id, result, decision))
         if not self._is_long(decision.delay):
             seconds = None if _is_alone(context) else decision.delay.total_seconds()
@@ -130,8 +129,7 @@ class JobExecution:
             reason=decision.reason,
         )
         announce(context.instance, context.run_id, waiting, due)
-        _log(context, job_finished(self.job.id, result, decision))
-        raise _failure(self.job, result, decision, due)
+        return due
 
     def _is_long(self, delay: timedelta) -> bool:
         """Whether a wait is too long to hold the slots of the run meanwhile."""

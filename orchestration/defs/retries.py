@@ -149,6 +149,8 @@ def _to_launch(wait: WaitingRun) -> Iterator[WaitingJob]:
 
 def _may_be_repeated(wait: WaitingRun, now: datetime) -> bool:
     """Whether Dagster repeats the run by itself: a worker may die when it has said that it waits."""
+    if wait.run.status is not dg.DagsterRunStatus.FAILURE:
+        return False
     answer = wait.run.tags.get(WILL_RETRY_TAG)
     return answer == "true" or (answer is None and now - wait.due < _UNDECIDED)
 

@@ -1,4 +1,4 @@
-"""Runs that have failed and wait for a retry in another run.
+"""Runs that have failed, or succeeded in part, and wait for a retry in another run.
 
 Such a run says so in its tags, which are all that is known of the wait: when the retry is due, and
 for each job that waits the number of its next attempt. Whoever repeats a run copies its tags, so
@@ -25,6 +25,11 @@ _IDS_IN_A_QUERY: Final = 100
 _LONGEST_REASON: Final = 200
 """Databases index tags, and refuse long ones."""
 _DUE_AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
+_MAY_WAIT: Final = (
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.SUCCESS,  # in part
+)
 _OWN: Final = frozenset(
     {
         tags.RETRY,
@@ -153,8 +158,7 @@ def find_waiting(instance: dg.DagsterInstance) -> list[WaitingRun]:
     Two questions to the index of the tags, however many runs there have been.
     """
     found = instance.get_runs(dg.RunsFilter(tags={tags.RETRY: Wait.WAITING.value}))
-    alive = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE)
-    waiting = [wait for run in found if run.status in alive and (wait := read_wait(run))]
+    waiting = [wait for run in found if run.status in _MAY_WAIT and (wait := read_wait(run))]
     followers = _find_followers(instance, [wait.run_id for wait in waiting])
     complete = [
         WaitingRun(run=w.run, due=w.due, jobs=w.jobs, followers=followers.get(w.run_id, ()))

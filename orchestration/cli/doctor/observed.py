@@ -40,7 +40,7 @@ QUERY = """{
   queued: runsOrError(limit: 500, filter: {statuses: [QUEUED]}) { ...Runs }
   underWay: runsOrError(limit: 500, filter: {statuses: [STARTING, STARTED, CANCELING]}) { ...Runs }
   waiting: runsOrError(limit: 500, filter: {
-    statuses: [FAILURE], tags: [{key: "orchestration/retry", value: "waiting"}]}) { ...Runs }
+    statuses: [FAILURE, SUCCESS], tags: [{key: "orchestration/retry", value: "waiting"}]}) { ...Runs }
 }
 fragment Runs on Runs { results {
   runId jobName status creationTime startTime updateTime tags { key value } } }"""
@@ -96,7 +96,7 @@ class Live:
     `coordinator` is the class of the run coordinator. `limits` are the tag limits that the coordinator
     serves at this moment. `location_error` is None where the code location is loaded. `launched`
     names the schedules that have launched a run since they were last due, as far as was asked.
-    `waiting` are the failed runs that wait for a retry, and `retry_sensor` is what launches it.
+    `waiting` are the ended runs that wait for a retry, and `retry_sensor` is what launches it.
     """
 
     version: str

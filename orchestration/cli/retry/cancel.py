@@ -33,8 +33,8 @@ _SEE_ALL = (
 def command(target: str) -> None:
     """Take back the retry of a run, or those of all runs of a job, that have not started yet.
 
-    RUN_ID is the id of the run that waits, or how it begins; JOB is tenant/name. The run stays
-    failed. Needs nothing to be up.
+    RUN_ID is the id of the run that waits, or how it begins; JOB is tenant/name. The run stays as it
+    has ended. Needs nothing to be up.
     """
     from orchestration.cli.lookup import view_workspace
     from orchestration.cli.retry.errors import NoRetryWaitsError

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -37,8 +37,15 @@ class Runs:
     """The jobs of a workspace as Dagster runs them, in this process."""
 
     root: Path
-    instance: dg.DagsterInstance
+    is_open: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: {"PATH": os.environ["PATH"]})
+
+    def open(self, home: Path | None = None) -> None:
+        """Open the instance in that folder, by default the one that `orchestrate up` has made."""
+        self.instance = dg.DagsterInstance.from_config(
+            str(home or self.root / ".orchestrate" / "dagster")
+        )
+        self.is_open = True
 
     def write(self, path: str, text: str) -> None:
         target = self.root / path
@@ -136,22 +143,37 @@ class Runs:
         return {**values, "description": found.description}
 
 
-@pytest.fixture(scope="module")
-def make_runs(tmp_path_factory) -> Iterator[Any]:
-    """Makes workspaces that share nothing; their instances are closed at the end."""
-    opened: list[dg.DagsterInstance] = []
+class Maker:
+    """Makes workspaces that share nothing."""
 
-    def make(runner: str = "runner: {}\n") -> Runs:
-        root = tmp_path_factory.mktemp("etl")
-        home = root / "home"
+    def __init__(self, make_folder: Callable[[], Path]) -> None:
+        self._make_folder = make_folder
+        self._made: list[Runs] = []
+
+    def __call__(self, runner: str = "runner: {}\n") -> Runs:
+        """One with an instance."""
+        runs = self.bare(runner)
+        home = runs.root / "home"
         home.mkdir()
         (home / "dagster.yaml").write_text(INSTANCE.format(home=home))
-        instance = dg.DagsterInstance.from_config(str(home))
-        opened.append(instance)
-        runs = Runs(root=root, instance=instance)
+        runs.open(home)
+        return runs
+
+    def bare(self, runner: str) -> Runs:
+        """One that is still without; `orchestrate up` makes one."""
+        runs = Runs(root=self._make_folder())
+        self._made.append(runs)
         runs.write("runner.yaml", runner)
         return runs
 
-    yield make
-    for instance in opened:
-        instance.dispose()
+    def close(self) -> None:
+        for runs in self._made:
+            if runs.is_open:
+                runs.instance.dispose()
+
+
+@pytest.fixture(scope="module")
+def make_runs(tmp_path_factory) -> Iterator[Maker]:
+    maker = Maker(lambda: tmp_path_factory.mktemp("etl"))
+    yield maker
+    maker.close()

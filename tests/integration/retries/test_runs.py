@@ -162,6 +162,23 @@ def test_a_run_that_somebody_repeats_counts_from_1_and_takes_the_place_of_the_re
     assert request.tags["orchestration/attempt"] == "2"
 
 
+def test_a_partial_success_waits_too_and_stays_one_if_nothing_follows(runs):
+    """Data has landed, and the next attempt may bring the rest."""
+    runs.write_job("acme/orders", "exit 1", retry_config={**LONG, "max_retries": 1})
+
+    first = runs.run("acme/orders")
+    runs.bring_forward(first)
+    [second] = runs.launch(runs.look().run_requests)
+
+    landed = dg.DagsterEventType.ASSET_MATERIALIZATION
+    for run_id in (first, second):
+        [entry] = runs.instance.all_logs(run_id, of_type=landed)
+        assert entry.asset_materialization.metadata["status"].value == "partial"
+        assert runs.instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.SUCCESS
+    assert [(run, attempt) for _, _, run, attempt in runs.said] == [(first, 1), (second, 2)]
+    assert "orchestration/retry" not in runs.tags(second)
+
+
 def test_a_discardable_failure_is_a_warning_and_nothing_is_repeated(runs):
     classes = [{"name": "empty", "disposition": "discardable", "patterns": ["no data"]}]
     policy = {**LONG, "error_classes": classes}

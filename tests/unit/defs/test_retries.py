@@ -117,6 +117,10 @@ def test_a_run_that_dagster_repeats_as_one_that_crashed_is_left_to_it(
     assert (agenda.over, agenda.stuck) == ([], [])
 
 
+def test_a_partial_success_is_never_one_that_crashed(look):
+    assert look(wait_of(1, status=dg.DagsterRunStatus.SUCCESS, tags={})).due
+
+
 def test_a_run_that_never_says_whether_dagster_repeats_it_is_not_waited_for_for_ever(look):
     assert look(wait_of(1, due=NOW - timedelta(minutes=6), tags={})).due
 
