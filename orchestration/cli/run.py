@@ -16,6 +16,8 @@ from orchestration.cli.common import ExampleCommand, read_workspace, runner_file
 from orchestration.cli.output import styled_problem, write_json
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from click.shell_completion import CompletionItem
 
     from orchestration.domain.job import Job
@@ -33,6 +35,11 @@ class Order:
     job: Job
     overrides: dict[str, str] = field(repr=False)
     full_refresh: bool
+
+    @property
+    def run_timeout(self) -> timedelta:
+        """How long all attempts may take together, with the waits between them."""
+        return self.job.run_timeout or self.workspace.settings.run_timeout
 
     def prepare(self, attempt: int, *, run_id: str) -> ProcessSpec:
         """The process of attempt `attempt`."""
@@ -153,7 +160,7 @@ def _run(order: Order, *, retry: bool, as_json: bool) -> int:
                 job,
                 partial(order.prepare, run_id=run_id),
                 seed=run_id,
-                run_timeout=job.run_timeout or settings.run_timeout,
+                run_timeout=order.run_timeout,
                 on_output=narrator.output,
                 on_event=narrator.event,
                 on_log=narrator.log,
@@ -179,7 +186,9 @@ def _write_plan(order: Order, *, as_json: bool) -> None:
     """Shows the process without values that may be secret: texts as the files give them, and the
     names of variables.
     """
-    spec = order.prepare(1, run_id="dry-run")
+    from orchestration.runner import limit_timeout
+
+    spec = limit_timeout(order.prepare(1, run_id="dry-run"), order.run_timeout)
     argv = plain_argv(order.job, spec)
     names = sorted(spec.environ)
     timeout = spec.timeout.total_seconds() if spec.timeout else None

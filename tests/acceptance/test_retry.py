@@ -204,3 +204,29 @@ def test_explain_refuses_ends_that_cannot_be(workspace, options, error):
 
     assert (done.code, done.out) == (2, "")
     assert error in done.err
+
+
+def test_the_jobs_of_a_tenant_share_a_budget_that_other_tenants_do_not_touch(workspace):
+    # Where nothing was ever up, there is nobody to share with.
+    workspace.write(".orchestrate/dagster/dagster.yaml", "telemetry: {enabled: false}\n")
+    more = "retry_config: {initial_delay_seconds: 0, budget: {retries: 4, per: 1h}}\n"
+    for tenant in TENANTS:
+        workspace.write_job(tenant, "echo x >> said/$ORCHESTRATE_TENANT; exit 2", more=more)
+    workspace.write_job("acme", "echo x >> said/items; exit 2", name="items", more=more)
+
+    done = [
+        workspace.run("run", job, "--retry")
+        for job in ("acme/orders", "acme/items", "globex/orders", "initech/orders")
+    ]
+
+    tries = {file.name: len(file.read_text()) // 2 for file in workspace.folder.glob("said/*")}
+    # Three retries of the first job leave one to the second.
+    assert tries == {"acme": 4, "items": 2, "globex": 4, "initech": 4}
+    assert [run.code for run in done] == [2, 2, 2, 2]
+    reasons = [run.err.splitlines()[-2].removeprefix("no further attempt: ") for run in done]
+    own = "all 3 retries are used up"
+    shared = (
+        "the budget of 4 retries in 1h, shared by the jobs of the tenant with this connector, "
+        "is used up"
+    )
+    assert reasons == [own, shared, own, own]
