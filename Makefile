@@ -18,7 +18,7 @@ export UV_SYSTEM_CERTS := true
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test lint check references bench recovery clean
+.PHONY: help install dev test lint check references bench recovery guarantees clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,7 +29,7 @@ dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://
 	@$(BIN)/orchestrate dev $(ARGS)
 
 # What is measured in running systems comes last, one after the other: it wants the machine to itself.
-ALONE := tests/integration/limits tests/integration/recovery
+ALONE := tests/integration/limits tests/integration/breaker tests/integration/recovery
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
 ifdef ARGS
@@ -61,6 +61,9 @@ bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (some ten minutes)
 
 recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 45 minutes)
 	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery
+
+guarantees: $(STAMP) ## Let each fault happen at each moment of a run, and rewrite docs/reference/guarantees.md (some 15 minutes)
+	GUARANTEES_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/guarantees
 
 clean: ## Remove .venv and everything that tools and runs left behind
 	rm -rf $(VENV) .orchestrate .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist
