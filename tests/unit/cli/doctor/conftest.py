@@ -123,6 +123,7 @@ def make_live(workspace=WORKSPACE, **changes):
         },
         queued=(),
         under_way=(),
+        retry_sensor=LiveSchedule(is_on=True),
     )
     return replace(live, **changes)
 
