@@ -57,12 +57,10 @@ def prepare(
     """
     _refuse(job, workspace, full_refresh=full_refresh)
     scope = _Scope(job, workspace, environ)
-    handover = _hand_over(job, workspace, run_id, attempt)
-    identity = _identify(job, run_id, attempt) | {
-        **(handover.variables if handover else {}),
-        "ORCHESTRATE_RUNNER": str(workspace.runner_file),
-        **({"TRACEPARENT": traceparent} if traceparent else {}),
-    }
+    origin = Origin(run_id=run_id, attempt=attempt)
+    handover = _hand_over(job, workspace, origin)
+    identity = _identify(job, workspace, origin, traceparent)
+    identity |= handover.variables if handover else {}
     resolver = _declare(job, scope, identity, overrides)
     argv, order = _argv_and_order(job, workspace, resolver)
     if order is not None:
@@ -132,24 +130,28 @@ def _declare(
     return resolver
 
 
-def _identify(job: Job, run_id: str, attempt: int) -> dict[str, str]:
+def _identify(
+    job: Job, workspace: Workspace, origin: Origin, traceparent: str | None
+) -> dict[str, str]:
     return {
         "ORCHESTRATE_JOB": job.id,
         "ORCHESTRATE_TENANT": job.tenant,
-        "ORCHESTRATE_RUN_ID": run_id,
-        "ORCHESTRATE_ATTEMPT": str(attempt),
+        "ORCHESTRATE_RUN_ID": origin.run_id,
+        "ORCHESTRATE_ATTEMPT": str(origin.attempt),
+        "ORCHESTRATE_RUNNER": str(workspace.runner_file),
+        **({"TRACEPARENT": traceparent} if traceparent else {}),
     }
 
 
-def _hand_over(job: Job, workspace: Workspace, run_id: str, attempt: int) -> Handover | None:
+def _hand_over(job: Job, workspace: Workspace, origin: Origin) -> Handover | None:
     """None for a connector job: its state is in its target, committed with the data."""
     if isinstance(job.task, ConnectorTask):
         return None
     folder = workspace.settings.state_directory.joinpath("attempts", *job.id.split("/"))
     return Handover(
         checkpoints=open_checkpoints(workspace.settings, job.id),
-        folder=folder / f"{run_id}-{attempt}",
-        origin=Origin(run_id=run_id, attempt=attempt),
+        folder=folder / f"{origin.run_id}-{origin.attempt}",
+        origin=origin,
     )
 
 
