@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.connectors.dead_letters import Letter
-from orchestration.connectors.targets.duckdb_catalog import EPOCH, has_table, microseconds
+from orchestration.connectors.targets.duckdb_catalog import EPOCH, execute, has_table, microseconds
 from orchestration.domain.records import Stage
 
 if TYPE_CHECKING:
@@ -54,19 +54,20 @@ class DuckdbLetters:
         """How many letters each file has; None if there is no table."""
         if not self.exists(connection):
             return None
-        rows = connection.execute(
+        rows = execute(
+            connection,
             f"SELECT coalesce(file, ''), count(*) FROM {self._quoted} WHERE job = ? GROUP BY ALL",  # noqa: S608 - quoted
             [self._job],
         )
-        return dict(rows.fetchall())
+        return dict(rows)
 
     def count(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> int:
         """How many letters fit, whatever the limit."""
         if not self.exists(connection):
             return 0
         where, values = self._where(wanted)
-        row = connection.execute(f"SELECT count(*) FROM {self._quoted} {where}", values).fetchone()  # noqa: S608 - quoted
-        return row[0] if row else 0
+        ((count,),) = execute(connection, f"SELECT count(*) FROM {self._quoted} {where}", values)  # noqa: S608 - quoted
+        return count
 
     def read(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> Iterator[list[Letter]]:
         """The letters that fit, those that were seen last first, in batches of bounded size."""
@@ -93,12 +94,13 @@ class DuckdbLetters:
         was there already has one failure more.
         """
         if not self.exists(connection):
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
-            connection.execute(f"CREATE TABLE {self._quoted} ({_COLUMNS})")
+            execute(connection, f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+            execute(connection, f"CREATE TABLE {self._quoted} ({_COLUMNS})")
         for batch in rejects:
             self._write(connection, batch, stamp)
         for condition, values in _obsolete(gone):
-            connection.execute(
+            execute(
+                connection,
                 f"DELETE FROM {self._quoted} WHERE job = ? AND load_id <> ? AND {condition}",  # noqa: S608 - quoted
                 [self._job, stamp.load, *values],
             )
@@ -108,7 +110,8 @@ class DuckdbLetters:
         `columns` are those of the primary key.
         """
         values = ", ".join(f'CAST("{column}" AS VARCHAR)' for column in columns)
-        connection.execute(
+        execute(
+            connection,
             f"DELETE FROM {self._quoted} WHERE job = ? AND key IN "  # noqa: S608 - quoted
             f"(SELECT concat_ws(chr(31), {values}) FROM ({rows}))",
             [self._job],
@@ -118,7 +121,8 @@ class DuckdbLetters:
         """Deletes the letters that fit, and says how many there were."""
         ids = [letter.id for batch in self.read(connection, wanted) for letter in batch]
         if ids:
-            connection.execute(
+            execute(
+                connection,
                 f"DELETE FROM {self._quoted} WHERE job = ? AND id IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608 - quoted
                 [self._job, ids],
             )
@@ -127,14 +131,16 @@ class DuckdbLetters:
     def _write(self, connection: DuckDBPyConnection, batch: Sequence[Reject], stamp: Stamp) -> None:
         connection.register("_rejects", _table(batch))
         who = [stamp.run_id, stamp.attempt, microseconds(stamp.now), stamp.load]
-        connection.execute(
+        execute(
+            connection,
             f"UPDATE {self._quoted} AS old SET stage = new.stage, reason = new.reason, "  # noqa: S608 - quoted
             'run_id = ?, attempt = ?, file = new.file, "position" = new."position", '
             "last_seen = make_timestamptz(?), failures = old.failures + 1, load_id = ? "
             "FROM _rejects AS new WHERE old.job = ? AND old.id = new.id",
             [*who, self._job],
         )
-        connection.execute(
+        execute(
+            connection,
             f"INSERT INTO {self._quoted} SELECT id, $job, stage, reason, $run, $attempt, file, "  # noqa: S608 - quoted
             '"position", make_timestamptz($now), make_timestamptz($now), 1, record, types, header, '
             f"key, truncated, $load FROM _rejects WHERE id NOT IN (SELECT id FROM {self._quoted} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.connectors.targets.duckdb_catalog import has_table, microseconds
+from orchestration.connectors.targets.duckdb_catalog import execute, has_table, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +31,14 @@ class DuckdbSeen:
         """The keys that count at `now`, the oldest first, without those that are `gone`."""
         if gone.everything or not self._exists(connection):
             return []
-        rows = connection.execute(
+        rows = execute(
+            connection,
             f"SELECT key FROM (SELECT key, seq FROM {self._quoted} WHERE seen_at > ? "  # noqa: S608 - quoted
             "AND (file IS NULL OR file NOT IN (SELECT unnest(?::VARCHAR[]))) "
             "ORDER BY seq DESC LIMIT ?) ORDER BY seq",
             [microseconds(now - dedup.within), list(gone.files), dedup.max_keys],
         )
-        return [key for (key,) in rows.fetchall()]
+        return [key for (key,) in rows]
 
     def write(
         self,
@@ -49,17 +50,20 @@ class DuckdbSeen:
     ) -> None:
         """Adds keys with their files, and forgets what is gone, too old or beyond `max_keys`."""
         if not self._exists(connection):
-            connection.execute(
-                f"CREATE TABLE {self._quoted} (seq BIGINT, key BLOB, file VARCHAR, seen_at BIGINT)"
+            execute(
+                connection,
+                f"CREATE TABLE {self._quoted} (seq BIGINT, key BLOB, file VARCHAR, seen_at BIGINT)",
             )
-        connection.execute(
+        execute(
+            connection,
             f"DELETE FROM {self._quoted} WHERE ? OR seen_at <= ? "  # noqa: S608 - quoted
             "OR file IN (SELECT unnest(?::VARCHAR[]))",
             [gone.everything, microseconds(now - dedup.within), list(gone.files)],
         )
         if fresh:
             self._insert(connection, fresh, now)
-        connection.execute(
+        execute(
+            connection,
             f"DELETE FROM {self._quoted} WHERE seq <= "  # noqa: S608 - quoted
             f"(SELECT seq FROM {self._quoted} ORDER BY seq DESC LIMIT 1 OFFSET ?)",
             [dedup.max_keys],
@@ -67,7 +71,7 @@ class DuckdbSeen:
 
     def forget(self, connection: DuckDBPyConnection) -> None:
         """Drops the table."""
-        connection.execute(f"DROP TABLE IF EXISTS {self._quoted}")
+        execute(connection, f"DROP TABLE IF EXISTS {self._quoted}")
 
     def _insert(
         self,
@@ -77,8 +81,8 @@ class DuckdbSeen:
     ) -> None:
         from orchestration.connectors.arrow import pa
 
-        row = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {self._quoted}").fetchone()  # noqa: S608 - quoted
-        first = (row[0] if row else 0) + 1
+        ((last,),) = execute(connection, f"SELECT coalesce(max(seq), 0) FROM {self._quoted}")  # noqa: S608 - quoted
+        first = last + 1
         keys, files = zip(*fresh, strict=True)
         columns = {
             "seq": pa.array(range(first, first + len(fresh)), pa.int64()),
@@ -86,7 +90,8 @@ class DuckdbSeen:
             "file": pa.array(files, pa.string()),
         }
         connection.register("_fresh", pa.table(columns))
-        connection.execute(
+        execute(
+            connection,
             f"INSERT INTO {self._quoted} SELECT seq, key, file, ? FROM _fresh",  # noqa: S608 - quoted
             [microseconds(now)],
         )

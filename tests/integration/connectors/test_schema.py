@@ -171,7 +171,9 @@ def write_parquet(workspace):
         {
             "id": [1, None, 3],
             "day": [dt.date(2026, 1, 31)] * 3,
-            "at": pa.array([dt.datetime(2026, 1, 31, 10, tzinfo=dt.UTC)] * 3, pa.timestamp("us", tz="UTC")),
+            "at": pa.array(
+                [dt.datetime(2026, 1, 31, 10, tzinfo=dt.UTC)] * 3, pa.timestamp("us", tz="UTC")
+            ),
             "price": pa.array([Decimal("1.50")] * 3, pa.decimal128(10, 2)),
             "raw": [b"\x00\x01", b"", None],
             "text": ["a", "b", "c"],
