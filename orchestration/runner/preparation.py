@@ -40,9 +40,8 @@ def prepare(
     overrides: Mapping[str, str] = _NONE,
     replay: Replay | None = None,
 ) -> ProcessSpec:
-    """The process of attempt `attempt` (from 1) of the job; nothing is started or written yet.
-
-    With `replay`, dead letters of a connector job take the place of its source.
+    """The process of attempt `attempt` (from 1) of the job; nothing is started or written yet. With
+    `replay`, dead letters of a connector job take the place of its source.
 
     `overrides` count before everything that the files and `environ` say, and become part of the
     environment of the process. They are secrets, as is what a reference takes from the secrets of
