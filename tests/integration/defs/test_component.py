@@ -17,6 +17,7 @@ print(json.dumps({
     "assets": sorted(key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()),
     "jobs": sorted(repository.job_names),
     "schedules": [schedule.name for schedule in repository.schedule_defs],
+    "sensors": {s.name: [t.job_name for t in s.targets] for s in repository.sensor_defs},
 }))
 """
 
@@ -57,4 +58,5 @@ def test_a_component_brings_the_assets_jobs_and_schedules_of_its_workspace(tmp_p
         "assets": [f"{tenant}/orders" for tenant in TENANTS],
         "jobs": ["__ASSET_JOB", *TENANTS],
         "schedules": ["acme_orders"],
+        "sensors": {"retries": list(TENANTS)},
     }

@@ -38,6 +38,20 @@ def open_instance(folder, text):
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder)))
 
 
+def test_a_run_is_stored_in_the_group_that_its_tags_name_and_says_nothing_of_others(tmp_path):
+    with open_instance(tmp_path / "home", OURS) as instance:
+        first = dg.materialize([orders], instance=instance).run_id
+        named = {"dagster/parent_run_id": first, "dagster/root_run_id": first}
+        tags = {**named, "orchestration/retry": "launched"}
+        second = dg.materialize([orders], instance=instance, tags=tags).run_id
+
+        run = instance.get_run_by_id(second)
+        assert (run.parent_run_id, run.root_run_id) == (first, first)
+        assert run.tags == named
+        root, group = instance.get_run_group(second)
+        assert (root, {run.run_id for run in group}) == (first, {first, second})
+
+
 def summary(instance):
     return [
         (run.run_id, run.status.value, len(instance.all_logs(run.run_id)))

@@ -50,3 +50,20 @@ def test_a_change_of_tags_is_whole_or_nothing(runs):
 
     [found] = runs.get_runs(dg.RunsFilter(tags={"tenant": "acme"}))
     assert found.tags == {"tenant": "acme"}
+
+
+def test_a_run_is_stored_in_the_group_that_its_tags_name_and_says_nothing_of_others(runs):
+    first = runs.add_run(make_run("acme"))
+    named = {
+        "dagster/parent_run_id": first.run_id,
+        "dagster/root_run_id": first.run_id,
+        "orchestration/retry": "launched",
+    }
+
+    second = runs.add_run(make_run("acme", **named))
+
+    [found] = runs.get_runs(dg.RunsFilter(run_ids=[second.run_id]))
+    assert (found.parent_run_id, found.root_run_id) == (first.run_id, first.run_id)
+    assert "orchestration/retry" not in found.tags
+    root, group = runs.get_run_group(second.run_id)
+    assert (root, [run.run_id for run in group]) == (first.run_id, [first.run_id, second.run_id])
