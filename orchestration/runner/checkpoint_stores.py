@@ -24,6 +24,8 @@ _CLIENT_ERRORS = (
     ("aiohttp", "ClientError"),
     ("azure.core.exceptions", "AzureError"),
     ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+    ("gcsfs.retry", "ChecksumError"),
 )
 
 
@@ -213,7 +215,7 @@ def _remote_errors() -> tuple[type[Exception], ...]:
     loaded = [
         (sys.modules[module], name) for module, name in _CLIENT_ERRORS if module in sys.modules
     ]
-    return (OSError, *(getattr(module, name) for module, name in loaded))
+    return (OSError, ValueError, *(getattr(module, name) for module, name in loaded))
 
 
 def _reason(error: Exception) -> str:

@@ -169,7 +169,7 @@ def _held_file(folder: Path) -> Path:
 def _is_held(folder: Path) -> bool:
     """Whether the process that made the folder lives."""
     try:
-        with _held_file(folder).open("a") as file:
+        with _held_file(folder).open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

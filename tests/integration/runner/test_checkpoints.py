@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
+from orchestration.domain.problem import Location
+from orchestration.domain.retry import RetryPolicy
+from orchestration.runner import run_with_retries
 from orchestration.runner.checkpoint_stores import LocalStore
 from orchestration.runner.checkpoints import Checkpoints, Origin
 from orchestration.runner.handover import Handover
@@ -104,8 +108,8 @@ MOMENTS = (
 STORED = MOMENTS[6:]
 
 
-class Job:
-    """The job of a tenant, with its own source and sink."""
+class Worker:
+    """Runs the job of a tenant, which has its own source and sink."""
 
     def __init__(self, folder: Path, tenant: str, marker: str) -> None:
         self.folder = folder / "data" / tenant
@@ -163,7 +167,7 @@ class Job:
 
 @pytest.fixture
 def jobs(tmp_path, marker):
-    return {tenant: Job(tmp_path, tenant, marker.text) for tenant in TENANTS}
+    return {tenant: Worker(tmp_path, tenant, marker.text) for tenant in TENANTS}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -381,6 +385,44 @@ def test_a_store_that_is_lost_meanwhile_makes_the_attempt_fail(run, tmp_path, at
     assert (result.outcome, result.exit_code) == (Outcome.FAILED, 2)
     assert result.reason == f"the checkpoints in {store} cannot be written: Not a directory"
     assert attempt.lines[0][1] == "ran"
+
+
+def test_an_attempt_whose_checkpoint_could_not_be_handed_out_is_repeated_like_a_failure(
+    attempt, tmp_path
+):
+    blocked = tmp_path / "checkpoints"
+    blocked.write_text("no folder")
+    job = Job(
+        tenant="acme",
+        name="orders",
+        asset="orders",
+        kind=JobKind.COMMAND,
+        task=CommandTask(command=("sh",), working_directory=tmp_path),
+        location=Location(file="jobs/acme/orders.yaml"),
+        retry=RetryPolicy(max_retries=1, retryable_exit_codes=frozenset({2})),
+    )
+    logged = []
+
+    def prepare(number):
+        handover = hand_over(tmp_path, run_id=f"run-{number}")
+        return attempt.spec("sh", "-c", KEEP, environ=handover.variables, handover=handover)
+
+    result = run_with_retries(
+        job,
+        prepare,
+        seed="run",
+        run_timeout=timedelta(hours=1),
+        on_output=lambda _stream, _line: None,
+        on_event=lambda _event: None,
+        on_log=logged.append,
+        sleep=lambda _seconds: blocked.unlink(),
+    )
+
+    assert (result.outcome, result.attempt) == (Outcome.SUCCEEDED, 2)
+    [retry] = [record for record in logged if record.event_type == "retry_attempt"]
+    assert (
+        retry.fields["ended_by"] == f"the checkpoints in {blocked} cannot be read: Not a directory"
+    )
 
 
 def test_two_attempts_of_a_job_at_once_have_a_folder_each_and_the_last_success_wins(
