@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -44,7 +44,6 @@ class JobExecution:
 
     job: Job
     workspace: Workspace
-    sleep: Callable[[float], object] = time.sleep
 
     def __call__(
         self, context: dg.OpExecutionContext, _inputs: Mapping[str, Any]
@@ -82,7 +81,7 @@ class JobExecution:
         """
         if context.retry_number > 0 and _is_alone(context):
             delay = self.job.retry.delay(turn.attempt - 1, seed=turn.seed)
-            self.sleep(delay.total_seconds())
+            time.sleep(delay.total_seconds())
 
     def _attempt(self, context: dg.OpExecutionContext, turn: "_Turn") -> AttemptResult:
         spec = prepare(

@@ -7,7 +7,7 @@ one, Dagster makes no two runs with the same run key, and what somebody else has
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.errors import DagsterRunNotFoundError
@@ -31,8 +31,6 @@ _LOOK_SECONDS = 9
 """Dagster looks at sensors every 5 s, give or take a little: at every second turn."""
 _MOST_AT_ONCE = 50
 """Dagster makes some four runs a second, and forgets no run that it has been asked for."""
-_UNDECIDED = timedelta(minutes=5)
-"""So long it may take until a failed run says whether Dagster repeats it, as one that crashed."""
 
 Refuse = Callable[[Job, str], str]
 """Why the retry of a job in a run with that id has to wait longer; empty if it does not."""
@@ -73,10 +71,15 @@ def plan(
             continue
         if state := _result(wait):
             agenda.over.append((wait.run_id, state))
-        elif crashes_are_repeated and _may_be_repeated(wait, now):
             continue
-        else:
-            _add(agenda, wait, jobs, refuse)
+        hold = _find_crash(wait) if crashes_are_repeated else ""
+        for job in _to_launch(wait):
+            target = jobs.get(job.asset_key)
+            why = hold or (refuse(target, wait.run_id) if target else "the job is gone or broken")
+            if target and not why:
+                agenda.due.append(Due(wait=wait, job=job, target=target))
+            else:
+                agenda.stuck.append(_describe_stuck(wait, job, why))
     return agenda
 
 
@@ -147,24 +150,20 @@ def _to_launch(wait: WaitingRun) -> Iterator[WaitingJob]:
             yield job
 
 
-def _may_be_repeated(wait: WaitingRun, now: datetime) -> bool:
-    """Whether Dagster repeats the run by itself: a worker may die when it has said that it waits."""
+def _find_crash(wait: WaitingRun) -> str:
+    """Why the run is left to Dagster: a worker may die when it has just said that it waits.
+
+    Dagster says of each failed run whether it repeats it; nothing is launched before it has.
+    """
     if wait.run.status is not dg.DagsterRunStatus.FAILURE:
-        return False
-    answer = wait.run.tags.get(WILL_RETRY_TAG)
-    return answer == "true" or (answer is None and now - wait.due < _UNDECIDED)
-
-
-def _add(
-    agenda: Agenda, wait: WaitingRun, jobs: Mapping[tuple[str, ...], Job], refuse: Refuse
-) -> None:
-    for job in _to_launch(wait):
-        target = jobs.get(job.asset_key)
-        why = refuse(target, wait.run_id) if target else "the job is gone or broken"
-        if target and not why:
-            agenda.due.append(Due(wait=wait, job=job, target=target))
-        else:
-            agenda.stuck.append(_describe_stuck(wait, job, why))
+        return ""
+    match wait.run.tags.get(WILL_RETRY_TAG):
+        case "false":
+            return ""
+        case None:
+            return "it is not known yet whether Dagster repeats the run as one that crashed"
+        case _:
+            return "Dagster repeats the run, which crashed"
 
 
 def _request(instance: dg.DagsterInstance, due: Due) -> dg.RunRequest:

@@ -1,7 +1,7 @@
 """The run coordinator in a real instance, as the web server and the daemon use it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -11,6 +11,13 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from orchestration.defs.assemble import build_definitions
 from orchestration.defs.coordinator import OrchestrationRunCoordinator, UnknownLimitsError
 from orchestration.defs.index import build_index, write_index
+from orchestration.defs.waiting import (
+    WaitingJob,
+    announce,
+    cancel_wait,
+    find_waiting,
+    retry_tags,
+)
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.workspace import Settings, Tenant, Workspace
@@ -189,6 +196,34 @@ def test_a_re_execution_keeps_its_priority_and_continues_the_trace(instance, tmp
     assert again["dagster/priority"] == "7"
     assert before[1] == after[1] == run_id.replace("-", "")
     assert before[2] != after[2]
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete", None])
+def test_a_retry_that_is_not_wanted_any_more_is_not_queued(instance, tmp_path, end):
+    """The sensor has asked for it a moment before."""
+    space = workspace(tmp_path, concurrency=2)
+    write_index(build_index(space), tmp_path / "index.json")
+    submit(instance, space, "acme/job_1")
+    [waiting] = instance.get_runs()
+    job = WaitingJob(job_id="acme/job_1", asset_key=("acme", "job_1"), attempt=2, reason="why")
+    announce(instance, waiting.run_id, job, datetime.now(UTC))
+    instance.report_run_failed(waiting)
+    [wait] = find_waiting(instance)
+    if end == "cancel":
+        cancel_wait(instance, wait, wait.jobs)
+    elif end == "delete":
+        instance.delete_run(waiting.run_id)
+
+    submit_job(
+        instance,
+        space,
+        "acme",
+        tags={**retry_tags(wait, job), "dagster/run_key": wait.run_key(job)},
+    )
+
+    retry = next(run for run in instance.get_runs() if run.run_id != waiting.run_id)
+    canceled, queued = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.QUEUED
+    assert retry.status is (canceled if end else queued)
 
 
 def test_limits_that_somebody_configured_by_hand_stay_in_force(tmp_path):
