@@ -181,12 +181,12 @@ EMPTY_CLASS = Rule(
     message="the error class `{name}` has neither `exit_codes` nor `patterns`",
     help="say which failures belong to it",
 )
-CANCELLED_CODE = Rule(
+CANCELLED = Rule(
     code="ORC125",
-    title="exit code of a job that was told to stop",
-    cause="A process that returns 130 or 143 was stopped by SIGINT or SIGTERM, so it was cancelled.",
-    message="exit code {code} stands for a job that was told to stop, which is never repeated",
-    help="remove it, and let the program return another code when it fails",
+    title="end of a job that was told to stop",
+    cause="A process that dies of SIGINT or SIGTERM, or returns 130 or 143, was cancelled.",
+    message="{end} stands for a job that was told to stop, which is never repeated",
+    help="remove it; where it is a failure of the program, let that return another code",
     severity=Severity.WARNING,
 )
 TIMEOUT_ABOVE_LIMIT = Rule(

@@ -82,12 +82,14 @@ SignalName = Literal[
     "SIGFPE",
     "SIGHUP",
     "SIGILL",
+    "SIGINT",
     "SIGKILL",
     "SIGPIPE",
     "SIGPROF",
     "SIGQUIT",
     "SIGSEGV",
     "SIGSYS",
+    "SIGTERM",
     "SIGTRAP",
     "SIGUSR1",
     "SIGUSR2",
@@ -95,8 +97,12 @@ SignalName = Literal[
     "SIGXCPU",
     "SIGXFSZ",
 ]
-SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
-"""The signals that end a process, but for SIGINT and SIGTERM, which cancel a job."""
+CANCELLING = ("SIGINT", "SIGTERM")
+"""The signals by which a job is told to stop."""
+SIGNALS: tuple[SignalName, ...] = tuple(
+    name for name in get_args(SignalName) if name not in CANCELLING
+)
+"""The other signals that end a process."""
 Signals = Annotated[
     list[SignalName],
     BeforeValidator(_read_signals),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.config import field_rules
 from orchestration.config.checks import check_patterns
 from orchestration.config.entries import check_unique
+from orchestration.config.fields import CANCELLING
 from orchestration.config.words import show
 from orchestration.domain.backoff import Jitter
 from orchestration.domain.retry import Disposition, ErrorClass, RetryBudget, RetryPolicy
@@ -42,6 +43,7 @@ def read_retries(
     for key in _PATTERNS:
         check_patterns(document, (*place, key), getattr(config, key) or [])
     _check_codes(document, (*place, "retryable_exit_codes"), config.retryable_exit_codes)
+    _check_signals(document, (*place, "retry_on_signal"), config.retry_on_signal)
     _check_classes(document, (*place, "error_classes"), config.error_classes or [])
     changes = {
         field: read(getattr(config, key)) for key, (field, read) in _READERS.items() if key in given
@@ -102,7 +104,14 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
 def _check_codes(document: Document, place: Place, codes: Sequence[int]) -> None:
     for index, code in enumerate(codes):
         if code in _CANCELLED:
-            document.report(field_rules.CANCELLED_CODE, (*place, index), code=code)
+            document.report(field_rules.CANCELLED, (*place, index), end=f"exit code {code}")
+
+
+def _check_signals(document: Document, place: Place, names: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        if name in CANCELLING:
+            at: Place = (*place, index) if document.has((*place, index)) else place
+            document.report(field_rules.CANCELLED, at, end=f"`{name}`")
 
 
 def _check_classes(document: Document, place: Place, entries: Sequence[ErrorClassEntry]) -> None:
