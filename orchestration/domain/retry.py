@@ -278,16 +278,13 @@ def _limit(
 
     Without retries that is all there is to say, unless a class has more to say.
     """
-    if policy.max_retries == 0 and verdict.rule != "error_classes":
+    most = policy.max_retries
+    if most == 0 and (verdict.retryable or verdict.rule != "error_classes"):
         return verdict.overruled("max_retries", "no retries are asked for")
     if not verdict.retryable:
         return verdict
-    if attempt > policy.max_retries:
-        some = (
-            "the only retry is"
-            if policy.max_retries == 1
-            else f"all {policy.max_retries} retries are"
-        )
+    if attempt > most:
+        some = "the only retry is" if most == 1 else f"all {most} retries are"
         return verdict.overruled("max_retries", f"{some} used up")
     if time_left is not None and delay >= time_left:
         wait, left = format_duration(delay), format_duration(max(time_left, timedelta(0)))

@@ -135,6 +135,18 @@ def test_the_table_has_150_cases_and_all_ways_to_decide():
             failed(),
             "it is of the class `late`, which is discardable",
         ),
+        (
+            RetryPolicy(
+                error_classes=(
+                    ErrorClass(
+                        name="busy", disposition=Disposition.TRANSIENT, exit_codes=frozenset({2})
+                    ),
+                )
+            ),
+            failed(),
+            "no retries are asked for",
+        ),
+        (RetryPolicy(max_retries=1), failed(attempt=2), "the only retry is used up"),
     ],
 )
 def test_the_reason_is_for_people(policy: RetryPolicy, result: AttemptResult, reason: str):
