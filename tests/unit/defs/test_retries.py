@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,6 +10,8 @@ from orchestration.defs import tags
 from orchestration.defs.linked_runs import link
 from orchestration.defs.retries import Agenda, build_retry_sensor, plan
 from orchestration.defs.waiting import Wait, WaitingJob, WaitingRun, announce, retry_tags
+from orchestration.domain.breaker import Breaker, BreakerPolicy
+
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TENANTS = ("acme", "globex", "initech")
@@ -229,3 +232,21 @@ def test_not_too_many_are_launched_at_one_look(instance, evaluate):
 
 def test_without_jobs_there_is_a_sensor_all_the_same(instance, evaluate):
     assert evaluate([]).skip_message == "no retry waits"
+
+
+def test_while_the_breaker_of_a_tenant_is_open_only_the_retries_of_others_are_launched(
+    instance, make_job
+):
+    breaker = BreakerPolicy(failures=1, open_for=timedelta(days=1))
+    jobs = [make_job(tenant, breaker=breaker) for tenant in TENANTS]
+    targets = [dg.define_asset_job(tenant, selection="*") for tenant in TENANTS]
+    sensor = build_retry_sensor(jobs, targets)
+    for number, tenant in enumerate(TENANTS, 1):
+        add_waiting(instance, number, tenant, datetime(2026, 1, number, tzinfo=UTC))
+
+    opened = Breaker(opened=datetime.now(UTC)).to_json()
+    key = "orchestration/breaker/globex/command"
+    instance.run_storage.set_cursor_values({key: json.dumps(opened)})
+    looked = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+
+    assert [request.job_name for request in looked.run_requests] == ["acme", "initech"]
