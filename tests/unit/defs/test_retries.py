@@ -12,7 +12,6 @@ from orchestration.defs.retries import Agenda, build_retry_sensor, plan
 from orchestration.defs.waiting import Wait, WaitingJob, WaitingRun, announce, retry_tags
 from orchestration.domain.breaker import Breaker, BreakerPolicy
 
-
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TENANTS = ("acme", "globex", "initech")
 FAILED = dg.DagsterRunStatus.FAILURE
