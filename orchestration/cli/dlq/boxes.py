@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import click
 
 from orchestration.cli.dlq.errors import NoLettersJobError, OtherTenantError
 from orchestration.cli.lookup import find_job, view_workspace
@@ -21,8 +24,18 @@ if TYPE_CHECKING:
 Choice = tuple["Workspace", "Job"]
 
 
-def choose_jobs(runner_file: Path, selection: Selection) -> list[Choice]:
-    """The connector jobs that are meant, each with its workspace.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The jobs that are meant, each with its workspace. `is_whole` is False if others would be, but
+    their files have errors.
+    """
+
+    jobs: tuple[Choice, ...]
+    is_whole: bool = True
+
+
+def choose_jobs(runner_file: Path, selection: Selection) -> Chosen:
+    """The connector jobs that are meant; says on stderr which are out of reach.
 
     Raises:
         NoLettersJobError: a command job was named.
@@ -30,7 +43,8 @@ def choose_jobs(runner_file: Path, selection: Selection) -> list[Choice]:
         OrchestrationError: a job that was named does not exist or is broken.
     """
     if selection.jobs:
-        return [_named(runner_file, reference, selection) for reference in selection.jobs]
+        named = dict.fromkeys(selection.jobs)
+        return Chosen(jobs=tuple(_named(runner_file, one, selection) for one in named))
     workspace = view_workspace(runner_file)
     tenants = {job.tenant for job in (*workspace.jobs, *workspace.broken_jobs)}
     if selection.tenant and selection.tenant not in tenants:
@@ -38,11 +52,17 @@ def choose_jobs(runner_file: Path, selection: Selection) -> list[Choice]:
             f"the tenant `{selection.tenant}` has no jobs",
             help=f"tenants with jobs are {', '.join(sorted(tenants)) or 'none'}",
         )
-    return [
+    broken = [job.id for job in workspace.broken_jobs if selection.tenant in (None, job.tenant)]
+    for job_id in broken:
+        click.echo(
+            f"{job_id}: its file has errors, so dead letters of it are out of reach", err=True
+        )
+    jobs = (
         (workspace, job)
         for job in workspace.jobs
         if isinstance(job.task, ConnectorTask) and selection.tenant in (None, job.tenant)
-    ]
+    )
+    return Chosen(jobs=tuple(jobs), is_whole=not broken)
 
 
 def open_box(workspace: Workspace, job: Job) -> LetterBox:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestration.cli.dlq.boxes import Choice
 
 EXIT_DECLINED = 1
+EXIT_OUT_OF_REACH = 2
 
 
 @click.command(
@@ -55,24 +56,23 @@ def command(
     selection = Selection(
         jobs=jobs, tenant=tenant, run=run, stage=stage, limit=limit, letter=letter
     )
-    chosen = [
-        (choice, found)
-        for choice in choose_jobs(runner_file(), selection)
-        if (found := _count(choice, selection))
-    ]
+    meant = choose_jobs(runner_file(), selection)
+    code = 0 if meant.is_whole else EXIT_OUT_OF_REACH
+    counts = [(choice, _count(choice, selection)) for choice in meant.jobs]
+    chosen = [(choice, found) for choice, found in counts if found]
     if not chosen:
         click.echo("There are no dead letters to drop.")
-        return 0
+        return code
     if dry_run:
         for (_, job), found in chosen:
             click.echo(f"{job.id}: {count(found, 'dead letter')} would be dropped")
-        return 0
+        return code
     if not yes and not _is_confirmed(chosen):
         click.echo("Nothing was dropped.")
         return EXIT_DECLINED
     for choice, _ in chosen:
         _drop(choice, selection)
-    return 0
+    return code
 
 
 def _count(choice: Choice, selection: Selection) -> int:

@@ -56,8 +56,8 @@ def command(
     """List dead letters, those that were seen last first.
 
     Says of each where its record was, why it was rejected and how often, and nothing of the record
-    itself. The letters of a target that cannot be read are missing; that is said, and the exit code
-    is 2.
+    itself. The letters of a job whose file has errors, or whose target cannot be read, are missing:
+    that is said, and the exit code is 2.
     """
     from orchestration.cli.dlq.boxes import choose_jobs, open_box
     from orchestration.cli.dlq.rows import letter_row
@@ -65,8 +65,9 @@ def command(
 
     selection = Selection(jobs=jobs, tenant=tenant, run=run, stage=stage, limit=limit)
     found: list[tuple[str, Letter]] = []
-    total, code = 0, 0
-    for workspace, job in choose_jobs(runner_file(), selection):
+    chosen = choose_jobs(runner_file(), selection)
+    total, code = 0, 0 if chosen.is_whole else EXIT_UNREADABLE
+    for workspace, job in chosen.jobs:
         try:
             box = open_box(workspace, job)
             total += box.count(selection.wanted)

@@ -92,9 +92,10 @@ def command(
         jobs=jobs, tenant=tenant, run=run, stage=stage, limit=limit, letter=letter
     )
     rows: list[ReplayRow] = []
+    chosen = choose_jobs(runner_file(), selection)
     try:
         with stop_on_signals():
-            for choice in choose_jobs(runner_file(), selection):
+            for choice in chosen.jobs:
                 row = _replay(choice, selection, dry_run=dry_run)
                 if row is not None:
                     rows.append(row)
@@ -107,7 +108,7 @@ def command(
         write_json(rows)
     elif not rows:
         click.echo("There are no dead letters to replay.")
-    if any(row["error"] for row in rows):
+    if any(row["error"] for row in rows) or not chosen.is_whole:
         return EXIT_FAILED
     return EXIT_RETURNED if any(row["returned"] for row in rows) else 0
 

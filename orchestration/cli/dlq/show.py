@@ -72,7 +72,7 @@ def _find(selection: Selection) -> tuple[str, Letter]:
 
     found = [
         (job.id, letter)
-        for workspace, job in choose_jobs(runner_file(), selection)
+        for workspace, job in choose_jobs(runner_file(), selection).jobs
         for letter in open_box(workspace, job).read(selection.wanted)
     ]
     if not found:

@@ -7,6 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from orchestration.connectors.dead_letters import Form
 from orchestration.connectors.errors import SourceError
 from orchestration.connectors.files import FileSource
 from orchestration.connectors.options import FileOptions
@@ -29,7 +30,7 @@ class ParquetOptions(FileOptions):
 
 def source(options: ParquetOptions, folder: Path) -> FileSource:
     """The rows of Parquet files."""
-    return FileSource(options, folder, partial(_read, options))
+    return FileSource(options, folder, partial(_read, options), ParquetForm(options))
 
 
 def _read(
@@ -37,15 +38,52 @@ def _read(
 ) -> Iterator[Piece]:
     from orchestration.connectors.columns import conform
 
-    def wanted_type(column: str) -> str | None:
-        return options.columns.get(column) or reading.known_type(column)
-
+    wanted_type = partial(_wanted_type, options, reading)
     for file in files:
         first = 1
         for table in _tables(file):
             _check_keys(options, file, table)
             yield file, conform(table, wanted_type), partial(operator.add, first)
             first += len(table)
+
+
+def _wanted_type(options: ParquetOptions, reading: Reading, column: str) -> str | None:
+    return options.columns.get(column) or reading.known_type(column)
+
+
+class ParquetForm(Form):
+    """Records come back as a table, with the types that their values had."""
+
+    def __init__(self, options: ParquetOptions) -> None:
+        super().__init__(options.keys)
+        self._options = options
+
+    def batch(self, records: list[dict[str, Any]], reading: Reading) -> Table:
+        """The table that the records make, as one of a file is.
+
+        Raises:
+            SourceError: a column would have values of several types.
+        """
+        from orchestration.connectors.arrow import pa
+        from orchestration.connectors.columns import conform
+
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {name: _array(name, [record.get(name) for record in records]) for name in names}
+        known = {name: one for name, one in columns.items() if not pa.types.is_null(one.type)}
+        wanted_type = partial(_wanted_type, self._options, reading)
+        return conform(pa.table(known or columns), wanted_type)
+
+
+def _array(name: str, values: list[Any]) -> Any:
+    from orchestration.connectors.arrow import pa
+
+    try:
+        return pa.array(values)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"the dead letters have values of several types for `{name}`",
+            help="replay them apart, by `--run` or one by one",
+        ) from error
 
 
 def _check_keys(options: ParquetOptions, file: SourceFile, table: Table) -> None:

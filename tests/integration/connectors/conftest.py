@@ -144,7 +144,7 @@ class Workspace:
     def run_process(self, source, options, **changes):
         """Carries an order out in a process of its own and waits for its end."""
         process = self.start(source, options, **changes)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=180)
         return Done(exit_code=process.returncode, stdout=stdout, stderr=stderr)
 
     def query(self, sql, tenant="acme"):

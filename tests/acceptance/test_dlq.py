@@ -1,0 +1,218 @@
+"""`orchestrate dlq` on three tenants, whose jobs set records aside."""
+
+import json
+import re
+import shutil
+
+import duckdb
+import pytest
+
+JOB = """\
+source_connector: jsonl
+source: {{path: {tenant}.jsonl}}
+target_connector: duckdb
+target: {{path: warehouse/all.duckdb}}
+asset: items
+asset_path: assets/items.yaml
+schema_validation_mode: warn
+"""
+REQUIRED = "fields: [{name: id, type: integer}, {name: size, type: integer, required: true}]\n"
+OPTIONAL = "fields: [{name: id, type: integer}, {name: size, type: integer}]\n"
+RECORDS = {
+    "acme": '{"id": 1, "size": 1}\n{"id": 2}\n{"id": 3, "size": "x"}\n{"id"\n',
+    "globex": '{"id": 11, "size": 1}\n{"id": 12}\n',
+    "initech": '{"id": 21, "size": 1}\n',
+}
+REASON = "`size` is a string, not an integer"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Where the first test leaves a copy of what all of them begin with."""
+    return tmp_path_factory.mktemp("prepared") / "etl"
+
+
+@pytest.fixture
+def items(workspace, prepared):
+    """The jobs `items` of all tenants have run once, two of them with partial success."""
+    if prepared.exists():
+        shutil.copytree(prepared, workspace.folder, dirs_exist_ok=True)
+        return workspace
+    workspace.write("assets/items.yaml", REQUIRED)
+    for tenant, records in RECORDS.items():
+        workspace.write(f"{tenant}.jsonl", records)
+        workspace.write(f"jobs/{tenant}/items.yaml", JOB.format(tenant=tenant))
+    codes = [workspace.run("run", f"{tenant}/items").code for tenant in RECORDS]
+    assert codes == [1, 1, 0]
+    shutil.copytree(workspace.folder, prepared)
+    return workspace
+
+
+def rows(workspace, tenant):
+    with duckdb.connect(str(workspace.folder / "warehouse/all.duckdb"), read_only=True) as database:
+        return database.execute(f"SELECT id FROM {tenant}.items ORDER BY id").fetchall()
+
+
+def letters(workspace, *arguments):
+    return workspace.run("dlq", "list", "--format", "json", *arguments).json["letters"]
+
+
+def test_people_see_where_each_letter_was_and_why(items):
+    done = items.run("dlq", "list", "--job", "acme/items")
+    table = re.sub(r"[0-9a-f]{12}|[0-9-]{10} [0-9:]{8} UTC", "...", done.out)
+    assert (done.code, done.err) == (0, "")
+    reasons = [line.rstrip().rpartition("  ")[2] for line in table.splitlines()]
+    assert sorted(reasons) == [
+        "`size` has no value",
+        REASON,
+        "no valid JSON: Expecting ':' delimiter (column 6)",
+        "reason",
+    ]
+    assert "acme.jsonl:3" in table
+    assert '"x"' not in table
+
+
+def test_scripts_get_objects_without_records(items):
+    done = items.run("dlq", "list", "--tenant", "globex", "--format", "json")
+    (letter,) = done.json["letters"]
+    assert done.json["total"] == 1
+    for key in ("id", "first_seen", "last_seen", "run_id"):
+        assert letter.pop(key)
+    assert letter == {
+        "job": "globex/items",
+        "stage": "validate",
+        "reason": "`size` has no value",
+        "file": "globex.jsonl",
+        "position": 2,
+        "failures": 1,
+        "attempt": 1,
+        "truncated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "jobs"),
+    [
+        ((), ["acme/items"] * 3 + ["globex/items"]),
+        (("--tenant", "acme"), ["acme/items"] * 3),
+        (("--tenant", "initech"), []),
+        (("--job", "jobs/globex/items.yaml"), ["globex/items"]),
+        (("--stage", "read"), ["acme/items"]),
+        (("--stage", "sink_write"), ["acme/items"] * 2 + ["globex/items"]),
+        (("--run", "no such run"), []),
+        (("--limit", "2"), None),
+    ],
+    ids=["all", "tenant", "none", "job", "stage", "other name of a stage", "run", "limit"],
+)
+def test_letters_are_chosen_by_options(items, arguments, jobs):
+    found = sorted(letter["job"] for letter in letters(items, *arguments))
+    assert len(found) == 2 if jobs is None else found == jobs
+
+
+def test_one_letter_is_shown_with_its_record(items):
+    (letter,) = [one for one in letters(items) if one["reason"] == REASON]
+    shown = items.run("dlq", "show", letter["id"][:10])
+    assert (shown.code, shown.err) == (0, "")
+    head, _, record = shown.out.partition("\n\n")
+    assert json.loads(record) == {"id": 3, "size": "x"}
+    assert "position    acme.jsonl:3" in head
+    as_json = items.run("dlq", "show", letter["id"], "--format", "json").json
+    assert as_json == {**letter, "record": {"id": 3, "size": "x"}}
+
+
+def test_a_letter_that_is_not_there_is_said_so(items):
+    done = items.run("dlq", "show", "ffffffffff", "--job", "globex/items")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error ORC672: no dead letter has an id that begins with `ffffffffff`\n"
+        "   help: `orchestrate dlq list` shows them\n"
+    )
+
+
+def test_a_tenant_reaches_no_letters_but_its_own(items):
+    (foreign,) = letters(items, "--tenant", "globex")
+    assert items.run("dlq", "show", foreign["id"], "--tenant", "acme").code == 2
+    items.write("assets/items.yaml", OPTIONAL)
+    items.run("dlq", "replay", "--tenant", "acme")
+    items.run("dlq", "drop", foreign["id"], "--tenant", "acme", "--yes")
+    assert letters(items, "--tenant", "globex") == [foreign]
+    assert (rows(items, "acme"), rows(items, "globex")) == ([(1,), (2,)], [(11,)])
+    done = items.run("dlq", "list", "--tenant", "acme", "--job", "globex/items")
+    assert done.err == (
+        "error ORC671: the job `globex/items` is not of tenant `acme`\n"
+        "   help: leave out `--tenant`, or name a job of that tenant\n"
+    )
+
+
+def test_what_the_mended_definition_allows_is_replayed(items):
+    before = letters(items, "--tenant", "acme")
+    items.write("assets/items.yaml", OPTIONAL)
+
+    tried = items.run("dlq", "replay", "--dry-run")
+    assert tried.out == (
+        "acme/items: 1 of 3 dead letters would be loaded, 2 would go back\n"
+        "globex/items: 1 of 1 dead letter would be loaded\n"
+    )
+    assert tried.code == 1
+    assert letters(items, "--tenant", "acme") == before
+
+    done = items.run("dlq", "replay", "--format", "json")
+    assert (done.code, done.err) == (1, "")
+    counts = [[row[key] for key in ("job", "letters", "loaded", "returned")] for row in done.json]
+    assert counts == [["acme/items", 3, 1, 2], ["globex/items", 1, 1, 0]]
+    assert (rows(items, "acme"), rows(items, "globex")) == ([(1,), (2,)], [(11,), (12,)])
+    assert [letter["failures"] for letter in letters(items)] == [2, 2]
+    assert items.run("dlq", "replay", "--job", "globex/items").out == (
+        "There are no dead letters to replay.\n"
+    )
+    assert items.run("run", "globex/items").code == 0
+
+
+def test_a_replay_that_fails_leaves_the_letters_where_they_are(items):
+    items.edit("jobs/acme/items.yaml", "source: {path", "source: {primary_key: id, path")
+    done = items.run("dlq", "replay", "--tenant", "acme")
+    assert (done.code, done.out) == (2, "acme/items: nothing was changed\n")
+    assert "error ORC613: the job loaded `acme.items` in another way: " in done.err
+    assert len(letters(items, "--tenant", "acme")) == 3
+
+
+def test_letters_are_dropped_when_somebody_confirms_it(items):
+    asked = items.run("dlq", "drop", "--tenant", "acme")
+    assert (asked.code, asked.out) == (2, "")
+    assert asked.err == (
+        "error ORC674: nobody is there to confirm that 3 dead letters of acme/items may be "
+        "deleted\n   help: add --yes, or --dry-run to see first what would be deleted\n"
+    )
+    tried = items.run("dlq", "drop", "--stage", "read", "--dry-run")
+    assert (tried.code, tried.out) == (0, "acme/items: 1 dead letter would be dropped\n")
+    assert len(letters(items)) == 4
+    done = items.run("dlq", "drop", "--tenant", "acme", "--yes")
+    assert (done.code, done.out) == (0, "acme/items: 3 dead letters dropped\n")
+    assert [letter["job"] for letter in letters(items)] == ["globex/items"]
+    assert items.run("run", "acme/items").code == 0
+
+
+def test_a_command_job_has_no_letters(workspace):
+    done = workspace.run("dlq", "list", "--job", "acme/orders")
+    assert done.code == 2
+    assert done.err.startswith(
+        "jobs/acme/orders.yaml:1:1: error ORC670: `acme/orders` is a command job and has no dead "
+        "letters\n"
+    )
+
+
+def test_a_target_that_cannot_be_read_hides_no_other(items):
+    items.edit("jobs/acme/items.yaml", "warehouse/all.duckdb", '"${NOWHERE}"')
+    done = items.run("dlq", "list", "--format", "json")
+    assert done.code == 2
+    assert [letter["job"] for letter in done.json["letters"]] == ["globex/items"]
+    assert "error ORC603: job `acme/items` needs a variable that has no value" in done.err
+
+
+@pytest.mark.parametrize("command", [("list",), ("replay", "--dry-run"), ("drop", "--dry-run")])
+def test_the_letters_of_a_broken_job_are_not_silently_left_out(items, command):
+    items.edit("jobs/acme/items.yaml", "asset:", "aset:")
+    done = items.run("dlq", *command)
+    assert done.code == 2
+    assert done.err == "acme/items: its file has errors, so dead letters of it are out of reach\n"
+    assert "globex/items" in done.out

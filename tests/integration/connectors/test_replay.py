@@ -1,0 +1,276 @@
+"""Dead letters that are loaded again: each is a row or a letter, never both, never neither."""
+
+import json
+import random
+import sqlite3
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+JSONL = {"path": "data/*.jsonl"}
+
+
+def lines(*records):
+    return "".join(f"{json.dumps(record)}\n" for record in records)
+
+
+@pytest.fixture
+def bad(definition):
+    return definition(("size", "integer", "required"), validation="warn")
+
+
+@pytest.fixture
+def mended(definition):
+    return definition(("size", "integer"))
+
+
+def test_what_the_definition_now_allows_is_loaded_and_the_rest_goes_back(
+    workspace, bad, mended, replay
+):
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}, {"id": 3, "size": "x"}))
+    workspace.write("data/b.jsonl", lines({"id": 4, "size": 4}, {"id": 5}))
+    workspace.run("jsonl", JSONL, schema=bad)
+    done = workspace.run("jsonl", JSONL, schema=mended, replay=replay(), run_id="r2", attempt=1)
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert workspace.query("SELECT id, size, _source_file FROM things ORDER BY id") == [
+        (1, 1, "data/a.jsonl"),
+        (2, None, "data/a.jsonl"),
+        (4, 4, "data/b.jsonl"),
+        (5, None, "data/b.jsonl"),
+    ]
+    assert workspace.letters("file, position, reason, failures, run_id") == [
+        ("data/a.jsonl", 3, "`size` is a string, not an integer", 2, "r2")
+    ]
+    complete = done.one("metrics_complete")
+    counted = ("records_extracted", "records_valid", "records_invalid")
+    assert [complete[name] for name in counted] == [3, 2, 1]
+
+
+def test_after_a_replay_the_job_goes_on_where_it_was(workspace, bad, mended, replay):
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}))
+    workspace.run("jsonl", JSONL, schema=bad)
+    assert workspace.run("jsonl", JSONL, schema=mended, replay=replay()).exit_code == 0
+    again = workspace.run("jsonl", JSONL, schema=mended)
+    assert (again.exit_code, again.one("metrics_extraction")["files_unchanged"]) == (0, 1)
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}, {"id": 3}))
+    workspace.run("jsonl", JSONL, schema=mended)
+    assert workspace.query("SELECT id FROM things ORDER BY id") == [(1,), (2,), (3,)]
+
+
+def test_a_replay_that_is_tried_only_changes_nothing(workspace, bad, mended, replay):
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}, {"id": 3, "size": "x"}))
+    workspace.run("jsonl", JSONL, schema=bad)
+    before = workspace.letters("*")
+    done = workspace.run("jsonl", JSONL, schema=mended, replay=replay(dry_run=True))
+    assert done.exit_code == 1
+    assert done.one("metrics_validation")["records_valid"] == 1
+    assert workspace.letters("*") == before
+    assert workspace.query("SELECT id FROM things") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        ({"limit": 1}, 2),
+        ({"stage": "read"}, 2),
+        ({"stage": "validate"}, 1),
+        ({"run": "first"}, 1),
+        ({"run": "none"}, 3),
+    ],
+)
+def test_only_what_was_asked_for_is_replayed(workspace, bad, replay, chosen, left):
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}) + '{"id" 3}\n')
+    workspace.run("jsonl", JSONL, schema=bad, run_id="first-run")
+    workspace.write("data/b.jsonl", lines({"id": 4, "size": 4}, {"id": 5}))
+    workspace.run("jsonl", JSONL, schema=bad, run_id="second-run")
+    workspace.run("jsonl", JSONL, replay=replay(**chosen), run_id="third")
+    untouched = [run for (run,) in workspace.letters("run_id") if run != "third"]
+    assert len(untouched) == left
+
+
+def test_csv_texts_are_typed_again(workspace, definition, replay):
+    workspace.write("a.csv", "id,amount,day\n1,1,2026-01-31\n007,2.50,soon\n3,,2026-02-01\n4,x,\n")
+    options = {"path": "a.csv"}
+    first = definition(("amount", "integer", "required"), ("day", "date"), validation="warn")
+    workspace.run("csv", options, schema=first)
+    assert workspace.letters("position, reason, record") == [
+        (
+            3,
+            "`amount` is not an integer; `day` is not a date",
+            '{"id": "007", "amount": "2.50", "day": "soon"}',
+        ),
+        (4, "`amount` has no value", '{"id": "3", "amount": null, "day": "2026-02-01"}'),
+        (5, "`amount` is not an integer", '{"id": "4", "amount": "x", "day": null}'),
+    ]
+    done = workspace.run("csv", options, schema=definition(("day", "date")), replay=replay())
+    assert done.exit_code == 1
+    assert workspace.query("SELECT id, amount, CAST(day AS VARCHAR) FROM things ORDER BY id") == [
+        ("1", 1, "2026-01-31"),
+        ("3", None, "2026-02-01"),
+        ("4", None, None),
+    ]
+
+
+def test_a_broken_line_is_read_again_as_the_options_now_say(workspace, replay):
+    workspace.write("a.csv", "id,name\n1,a\n,b\n3,c,d\n")
+    keyed = {"path": "a.csv", "primary_key": ["id", "name"], "columns": {"id": "text"}}
+    workspace.run("csv", keyed)
+    assert workspace.letters("position, stage") == [(3, "read"), (4, "read")]
+    nothing = {**keyed, "null_values": ["-"]}
+    done = workspace.run("csv", nothing, replay=replay())
+    assert done.exit_code == 1
+    assert workspace.query("SELECT id, name FROM things ORDER BY id") == [("", "b"), ("1", "a")]
+    assert workspace.letters("position, reason, failures") == [
+        (4, "3 fields where the header has 2", 2)
+    ]
+
+
+def test_records_of_a_database_come_back_with_their_types(workspace, definition, replay):
+    with sqlite3.connect(workspace.root / "data.db") as database:
+        database.execute("CREATE TABLE things (id, raw, at)")
+        rows = [(1, b"\x01", "2026-01-31T10:00:00Z"), ("x", b"\xff\x00", "2026-01-31T11:00:00Z")]
+        database.executemany("INSERT INTO things VALUES (?, ?, ?)", rows)
+    database.close()
+    options = {"path": "data.db", "table": "things", "incremental": {"cursor": "at"}}
+    fields = (("raw", "binary"), ("at", "timestamp"))
+    workspace.run(
+        "sqlite", options, schema=definition(("id", "integer"), *fields, validation="warn")
+    )
+    done = workspace.run("sqlite", options, schema=definition(*fields), replay=replay())
+    assert done.exit_code == 0
+    assert workspace.query("SELECT id, id__v_text, raw FROM things ORDER BY id") == [
+        (1, None, b"\x01"),
+        (None, "x", b"\xff\x00"),
+    ]
+    assert workspace.run("sqlite", options, schema=definition(*fields)).exit_code == 0
+    assert workspace.query("SELECT count(*) FROM things") == [(2,)]
+
+
+def test_rows_of_a_parquet_file_come_back_with_their_types(workspace, definition, replay):
+    table = pa.table(
+        {"id": [1, None], "price": pa.array(["1.50", "2.25"]).cast(pa.decimal128(10, 2))}
+    )
+    pq.write_table(table, workspace.root / "a.parquet")
+    options = {"path": "a.parquet"}
+    strict = definition(("id", "integer", "required"), validation="warn")
+    workspace.run("parquet", options, schema=strict)
+    done = workspace.run("parquet", options, schema=definition(("id", "integer")), replay=replay())
+    assert done.exit_code == 0
+    found = workspace.query("SELECT id, CAST(price AS VARCHAR) FROM things ORDER BY id")
+    assert found == [(1, "1.50"), (None, "2.25")]
+
+
+def test_a_replayed_record_is_merged_by_its_key(workspace, bad, mended, replay):
+    options = {**JSONL, "primary_key": "id"}
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2, "size": 2}))
+    workspace.run("jsonl", options, schema=bad)
+    workspace.write("data/b.jsonl", lines({"id": 2}, {"id": 3}))
+    workspace.run("jsonl", options, schema=bad)
+    assert workspace.run("jsonl", options, schema=mended, replay=replay()).exit_code == 0
+    found = workspace.query("SELECT id, size FROM things ORDER BY id")
+    assert found == [(1, 1), (2, None), (3, None)]
+
+
+def test_what_came_before_is_dropped_and_its_letter_goes(workspace, bad, mended, replay):
+    dedup = {"key": ["id"], "within_seconds": 3600, "max_keys": 100}
+    workspace.write("data/a.jsonl", lines({"id": 1}, {"id": 2}, {"id": 3, "size": 1}))
+    workspace.run("jsonl", JSONL, schema=bad, dedup=dedup)
+    workspace.write("data/b.jsonl", lines({"id": 1, "size": 5}))
+    workspace.run("jsonl", JSONL, schema=bad, dedup=dedup)
+    done = workspace.run("jsonl", JSONL, schema=mended, dedup=dedup, replay=replay())
+    assert (done.exit_code, done.one("metrics_complete")["records_duplicate"]) == (0, 1)
+    assert workspace.query("SELECT id, size FROM things ORDER BY id") == [(1, 5), (2, None), (3, 1)]
+    assert workspace.letters() == []
+
+
+def test_a_table_that_is_gone_takes_no_letters(workspace, bad, mended, replay):
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2}))
+    workspace.run("jsonl", JSONL, schema=bad)
+    with duckdb.connect(str(workspace.root / "warehouse/acme.duckdb")) as database:
+        database.execute("DROP TABLE things")
+    done = workspace.run("jsonl", JSONL, schema=mended, replay=replay())
+    assert done.stderr == (
+        "error ORC613: `acme.things` is not the table that the job has loaded\n"
+        "   help: run the job first; what it reads again needs no replay\n"
+    )
+
+
+def test_letters_alone_make_the_table(workspace, bad, mended, replay):
+    workspace.write("data/a.jsonl", lines({"id": 1}, {"id": 2}))
+    assert workspace.run("jsonl", JSONL, schema=bad).exit_code == 1
+    assert workspace.tables() == []
+    assert workspace.run("jsonl", JSONL, schema=mended, replay=replay()).exit_code == 0
+    assert workspace.query("SELECT id FROM things ORDER BY id") == [(1,), (2,)]
+    assert workspace.run("jsonl", JSONL, schema=mended).exit_code == 0
+
+
+def test_without_letters_there_is_nothing_to_do(workspace, mended, replay):
+    workspace.write("data/a.jsonl", lines({"id": 1}))
+    for order in ({}, {"replay": replay()}):
+        done = workspace.run("jsonl", JSONL, schema=mended, **order)
+        assert (done.exit_code, done.stderr) == (0, "")
+    assert workspace.query("SELECT id FROM things") == [(1,)]
+
+
+# Runs the connector process, and kills it at that audit event (opening a file, importing, ...); says
+# at the end how many there were.
+_KILLER = """
+import os, runpy, signal, sys
+seen, last = 0, int(sys.argv[1])
+def watch(*_):
+    global seen
+    seen += 1
+    if seen == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+try:
+    runpy.run_module("orchestration.connectors", run_name="__main__")
+finally:
+    print(seen, file=sys.stderr)
+"""
+TENANTS = {"acme": 3_000, "globex": 3_000, "initech": 4_000}
+KILLS = 4
+
+
+def test_ten_thousand_letters_of_three_tenants_survive_kills_at_any_moment(
+    workspace, definition, replay
+):
+    """None is lost, none is doubled, and no tenant gets those of another."""
+    target = {"connector": "duckdb", "options": {"path": "warehouse/all.duckdb"}}
+    for tenant, count in TENANTS.items():
+        good = {"id": f"{tenant} good"}
+        bad_ones = [{"id": f"{tenant} {number}", "size": "x"} for number in range(count)]
+        workspace.write(f"{tenant}.jsonl", lines(good, *bad_ones))
+        strict = definition(("size", "integer"), validation="warn")
+        options = {"path": f"{tenant}.jsonl"}
+        workspace.run("jsonl", options, job=f"{tenant}/things", target=target, schema=strict)
+        assert count_all(workspace, tenant) == [0, count]
+    moments = random.Random(20261122)
+    for tenant, count in TENANTS.items():
+        options = {"path": f"{tenant}.jsonl"}
+        order = {"job": f"{tenant}/things", "target": target, "schema": definition()}
+        tried = run_until(workspace, -1, options, **order, replay=replay(dry_run=True))
+        events = int(tried.stderr)
+        for _ in range(KILLS):
+            moment = moments.randrange(events // 2, events + events // 10)
+            run_until(workspace, moment, options, **order, replay=replay(limit=500))
+            assert sum(count_all(workspace, tenant)) == count
+        assert run_until(workspace, -1, options, **order, replay=replay()).exit_code == 0
+        assert count_all(workspace, tenant) == [count, 0]
+    for tenant, count in TENANTS.items():
+        found = workspace.query(f"SELECT id FROM {tenant}.things ORDER BY id", "all")
+        expected = sorted([f"{tenant} good", *(f"{tenant} {number}" for number in range(count))])
+        assert [name for (name,) in found] == expected
+
+
+def run_until(workspace, event, options, **order):
+    return workspace.run_process("jsonl", options, program=("-c", _KILLER, str(event)), **order)
+
+
+def count_all(workspace, tenant):
+    """How many of the letters that there were are rows now, and how many are letters."""
+    rows = f"SELECT count(*) FROM {tenant}.things WHERE id <> '{tenant} good'"
+    letters = f"SELECT count(*) FROM {tenant}_dead_letters.things"
+    return [workspace.query(sql, "all")[0][0] for sql in (rows, letters)]
