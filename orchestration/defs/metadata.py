@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestration.domain.events import TableReport
     from orchestration.domain.job import Job
     from orchestration.domain.problem import Location
+    from orchestration.domain.records import AssetSchema
     from orchestration.domain.retry import RetryDecision, RetryPolicy
     from orchestration.domain.schedule import Schedule
 
@@ -50,6 +51,8 @@ def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metada
         "connector_type": dg.TextMetadataValue(job.connector),
         "retries": dg.TextMetadataValue(_describe_retries(job)),
     }
+    if job.schema:
+        shown["dagster/column_schema"] = _fields(job.schema)
     triggers = [_describe_schedule(schedule) for schedule in schedules]
     optional = {
         "schedules": "\n\n".join(triggers),
@@ -58,6 +61,20 @@ def job_metadata(job: Job, root: Path, schedules: Iterable[Schedule]) -> _Metada
         "image": (isinstance(job.task, CommandTask) and job.task.image) or "",
     }
     return shown | {key: dg.TextMetadataValue(text) for key, text in optional.items() if text}
+
+
+def _fields(schema: AssetSchema) -> dg.TableSchemaMetadataValue:
+    """What the asset definition says of the columns, until a run has written them."""
+    columns = [
+        dg.TableColumn(
+            field.name,
+            field.type,
+            description=field.description or None,
+            constraints=dg.TableColumnConstraints(nullable=not field.required),
+        )
+        for field in schema.fields
+    ]
+    return dg.TableSchemaMetadataValue(dg.TableSchema(columns))
 
 
 def attempt_metadata(job: Job, result: AttemptResult) -> _Metadata:
@@ -113,6 +130,7 @@ def record_counts(result: AttemptResult) -> _Metadata:
         "records_extracted",
         "records_valid",
         "records_invalid",
+        "records_duplicate",
         "files_written",
         "total_bytes",
     )

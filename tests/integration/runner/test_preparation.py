@@ -9,6 +9,14 @@ import pytest
 from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
+from orchestration.domain.records import (
+    AssetSchema,
+    Dedup,
+    LetterFilter,
+    RecordField,
+    Replay,
+    Stage,
+)
 from orchestration.domain.secrets import EnvSecrets
 from orchestration.domain.workspace import Settings, Tenant, Workspace
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
@@ -163,6 +171,35 @@ def test_a_connector_gets_its_whole_order_on_standard_input(workspace, tmp_path)
     assert spec.secrets == ("hunter2!",)
     assert spec.handover is None  # its checkpoint is in its target, committed with the data
     assert {name for name in spec.environ if "CHECKPOINT" in name} == set()
+
+
+def test_a_connector_is_told_what_its_records_are_held_to(workspace, tmp_path):
+    ends = {name: ConnectorEnd(connector=name) for name in ("source", "target")}
+    job = replace(
+        command_job(tmp_path, "extract"),
+        kind=JobKind.CONNECTOR,
+        task=ConnectorTask(**ends, working_directory=tmp_path),
+        schema=AssetSchema(fields=(RecordField(name="id", type="integer"),), file="a.yaml"),
+        dedup=Dedup(key=("id",)),
+    )
+    order = json.loads(prepare_first(job, workspace).stdin)
+    assert (order["schema"], order["dedup"]) == (
+        {
+            "file": "a.yaml",
+            "validation": "strict",
+            "fields": [{"name": "id", "type": "integer", "required": False, "description": ""}],
+        },
+        {"key": ["id"], "within_seconds": 86400.0, "max_keys": 1_000_000},
+    )
+    assert "replay" not in order
+    replay = Replay(wanted=LetterFilter(stage=Stage.READ), dry_run=True)
+    assert json.loads(prepare_first(job, workspace, replay=replay).stdin)["replay"] == {
+        "id": "",
+        "run": "",
+        "stage": "read",
+        "limit": None,
+        "dry_run": True,
+    }
 
 
 def test_a_full_refresh_of_a_command_is_refused_rather_than_ignored(workspace, tmp_path):

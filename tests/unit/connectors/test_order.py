@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,18 @@ import pytest
 from orchestration.connectors.errors import OrderError
 from orchestration.connectors.order import Order, parse_order
 from orchestration.domain.job import ConnectorEnd
+from orchestration.domain.records import (
+    AssetSchema,
+    Dedup,
+    LetterFilter,
+    RecordField,
+    Replay,
+    Stage,
+    Validation,
+    dedup_to_json,
+    replay_to_json,
+    schema_to_json,
+)
 
 ORDER = {
     "job": "acme/airports",
@@ -36,6 +49,37 @@ def test_an_order_is_read_field_by_field():
         working_directory=Path("/work"),
         state_directory=Path("/work/.orchestrate/connectors/acme/airports"),
     )
+
+
+RULES = {
+    "schema": AssetSchema(
+        fields=(
+            RecordField(name="iata", type="string", required=True, description="its code"),
+            RecordField(name="opened", type="date"),
+        ),
+        validation=Validation.WARN,
+        file="assets/airports.yaml",
+    ),
+    "dedup": Dedup(key=("iata",), within=timedelta(minutes=90), max_keys=5),
+    "replay": Replay(
+        wanted=LetterFilter(id="6f1d", run="r1", stage=Stage.READ, limit=10), dry_run=True
+    ),
+}
+
+
+def test_what_records_are_held_to_comes_through_unchanged():
+    rules = {
+        "schema": schema_to_json(RULES["schema"]),
+        "dedup": dedup_to_json(RULES["dedup"]),
+        "replay": replay_to_json(RULES["replay"]),
+    }
+    order = parse_order(json.dumps({**ORDER, **rules}))
+    assert {name: getattr(order, name) for name in RULES} == RULES
+
+
+def test_a_job_without_such_rules_has_none():
+    order = parse_order(json.dumps(ORDER))
+    assert (order.schema, order.dedup, order.replay) == (None, None, None)
 
 
 def test_options_and_full_refresh_may_be_left_out():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from orchestration.domain.backoff import Jitter
 from orchestration.domain.events import TableColumn, TableReport
 from orchestration.domain.job import CommandTask
 from orchestration.domain.outcome import AttemptResult, Outcome
+from orchestration.domain.records import AssetSchema, RecordField
 from orchestration.domain.retry import Disposition, ErrorClass, RetryBudget, RetryPolicy
 
 
@@ -54,6 +56,25 @@ def test_a_success_shows_status_time_rows_and_table(make_job):
         "dagster/row_count": 42,
         "dagster/column_schema": dg.TableSchema([dg.TableColumn("id", "bigint")]),
     }
+
+
+def test_the_fields_of_the_definition_are_shown_before_the_first_run(make_job):
+    schema = AssetSchema(
+        fields=(
+            RecordField(name="id", type="integer", required=True, description="its number"),
+            RecordField(name="day", type="date"),
+        )
+    )
+
+    shown = plain(job_metadata(replace(make_job(), schema=schema), Path("/workspace"), ()))
+
+    required = dg.TableColumnConstraints(nullable=False)
+    assert shown["dagster/column_schema"] == dg.TableSchema(
+        [
+            dg.TableColumn("id", "integer", description="its number", constraints=required),
+            dg.TableColumn("day", "date"),
+        ]
+    )
 
 
 def test_a_failure_shows_signal_error_and_the_tail_of_stderr(make_job):
