@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from orchestration.defs.instance import find_dagster_home
@@ -120,10 +121,8 @@ class Ledger:
         """
         policy, budget = job.breaker, job.retry.budget
         if policy is not None:
-            breaker, now = (
-                self._read(_breaker_key(job.tenant, job.connector), Breaker),
-                self._clock(),
-            )
+            now = self._clock()
+            breaker = self._read(_breaker_key(job.tenant, job.connector), Breaker)
             if breaker.state(policy, now) is not BreakerState.CLOSED:
                 return Refusal(rule="breaker", reason=_explain(job, breaker.explain(policy, now)))
         if budget is not None:
@@ -154,7 +153,12 @@ class Ledger:
 
     def breakers(self, jobs: Iterable[Job]) -> list[BreakerRow]:
         """The breakers that the jobs have, in the order of tenants and connectors."""
-        return list_breakers(jobs, self._clock(), lambda key: self._read(key, Breaker))
+        guarded = [job for job in jobs if job.breaker]
+        keys = {_breaker_key(job.tenant, job.connector) for job in guarded}
+        if not keys:
+            return []
+        stored = self._connect().run_storage.get_cursor_values(keys)
+        return list_breakers(guarded, self._clock(), stored)
 
     def reset(self, tenant: str, connector: str) -> bool:
         """Close the breaker and forget the failures; False where there was nothing to forget."""
@@ -222,17 +226,19 @@ def open_ledger(workspace: Workspace, environ: Mapping[str, str] = os.environ) -
 
 
 def list_breakers(
-    jobs: Iterable[Job], now: datetime, read: Callable[[str], Breaker] = lambda _: CLOSED
+    jobs: Iterable[Job], now: datetime, stored: Mapping[str, str] = MappingProxyType({})
 ) -> list[BreakerRow]:
-    """The breakers that the jobs have, in the order of tenants and connectors. `read` gives that of
-    a key; where nothing has ever been up all are closed.
+    """The breakers that the jobs have, in the order of tenants and connectors. `stored` are the
+    values of the instance; where nothing has ever been up there are none, and all are closed.
     """
-    guarded = {(job.tenant, job.connector): job for job in jobs if job.breaker}
-    return [
-        BreakerRow.of(job, job.breaker, read(_breaker_key(*key)), now)
-        for key, job in sorted(guarded.items(), key=lambda item: item[0])
-        if job.breaker
-    ]
+    guarded = {(job.tenant, job.connector): job for job in jobs}
+    rows: list[BreakerRow] = []
+    for names, job in sorted(guarded.items(), key=lambda item: item[0]):
+        key = _breaker_key(*names)
+        if job.breaker is not None:
+            breaker = _parse(key, stored.get(key), Breaker)
+            rows.append(BreakerRow.of(job, job.breaker, breaker, now))
+    return rows
 
 
 @contextmanager
