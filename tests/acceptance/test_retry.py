@@ -206,6 +206,21 @@ def test_explain_refuses_ends_that_cannot_be(workspace, options, error):
     assert error in done.err
 
 
+def test_a_job_with_a_breaker_does_not_start_where_the_database_cannot_be_asked(workspace):
+    workspace.edit(
+        "runner.yaml", "runner:\n", "runner:\n  postgres_url: ${DATABASE}\n  breaker: {}\n"
+    )
+    workspace.write(".orchestrate/dagster/dagster.yaml", "telemetry: {enabled: false}\n")
+
+    done = workspace.run("run", "acme/orders")
+
+    assert (done.code, done.out) == (2, "")
+    assert (
+        "`postgres_url` refers to the environment variable DATABASE, which is not set" in done.err
+    )
+    assert list((workspace.folder / "said").iterdir()) == []
+
+
 def test_the_jobs_of_a_tenant_share_a_budget_that_other_tenants_do_not_touch(workspace):
     # Where nothing was ever up, there is nobody to share with.
     workspace.write(".orchestrate/dagster/dagster.yaml", "telemetry: {enabled: false}\n")
