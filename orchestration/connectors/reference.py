@@ -76,12 +76,60 @@ the last value that was loaded. Those at that very value that were loaded alread
 `primary_key`, or without one by their content. `lag` goes further back, for records that come late.
 A record without a cursor value fails the run.
 
-### Records that cannot be read
+### Records that are rejected
 
-A broken line of a CSV or JSON Lines file, and one without a value for the primary key, is skipped
+A broken line of a CSV or JSON Lines file, and one without a value for the primary key, is set aside
 and reported (`record_skipped`: file, line, reason, and nothing of the data); the others are
 loaded and the run ends as a partial success, with exit code 1. It stays one until the file is
-mended. A run without one good record fails instead, and changes nothing.
+mended, or its dead letters are replayed or dropped. A run in which no record could be read fails
+instead, and changes nothing.
+
+With `asset_path`, records are held to an asset definition too. `schema_validation_mode: strict`
+commits nothing if one is rejected, `warn` sets it aside; with `warn` a run whose records all break
+the definition ends as a partial success and goes on behind them.
+
+| `type` | values of a source that knows types | texts of a CSV file |
+| --- | --- | --- |
+| `string` | texts | all |
+| `integer` | whole numbers of 64 bits, `3.0` too | `5`, not `05` |
+| `number` | all numbers | `1.5`, `1e5` |
+| `boolean` | true and false, 0 and 1 | `true`, `False` |
+| `date` | dates, texts such as `2026-01-31` | `2026-01-31` |
+| `timestamp` | timestamps, texts such as `2026-01-31T10:00:00Z` | the same; the zone may be missing |
+| `time` | times, texts such as `10:00` | `10:00` |
+| `binary` | bytes, texts in base64 | base64 |
+| `object`, `array` | objects, lists | JSON |
+
+The definition decides the type of a column that the table does not have yet, unless `columns` does;
+`time` and `binary` leave it as it comes. A column that the table has already keeps its type: if that
+does not hold what the definition allows, the run fails and says so.
+
+**Dead letters** lie in the target, committed with the rows: schema `<tenant>_dead_letters`, a table
+named after the job. `orchestrate dlq` lists, shows, replays and drops them.
+
+| column | meaning |
+| --- | --- |
+| `id` | the same for the same record of the same file in each run |
+| `job` | whose it is |
+| `stage`, `reason` | where it was rejected, `read` or `validate`, and why |
+| `run_id`, `attempt` | who rejected it last |
+| `file`, `position` | its line in that file; without a file, its number among the records of the run |
+| `first_seen`, `last_seen`, `failures` | when it was rejected first and last, and how often |
+| `record` | the record as JSON: an object, or the text that could not be read; at most 256 KiB |
+| `types`, `header`, `key`, `truncated`, `load_id` | what a replay needs to know |
+
+Letters are replaced when what they came from is read again: those of a file with the file, all of them with a source
+that is read as a whole and with `--full-refresh`. A rejected record moves a cursor like any other, so
+its letter is all there is of it until it is replayed. A newer version of a record with the same
+`primary_key` makes its letter obsolete.
+
+### Records that came before
+
+With `dedup: {key: [event_id], within: 24h, max_keys: 1000000}` a record is dropped if one with the
+same values in `key` was committed within that time, among the last `max_keys` that were, or came
+earlier in the same run. The keys lie in the target, `_seen_<table>`, as hashes of 128 bits, and are
+committed with the rows. A file that is read again, and a source that is read as a whole, is not
+held against what it brought before.
 
 ### Types
 
@@ -102,11 +150,12 @@ _TAIL = """\
 | code | meaning |
 | --- | --- |
 | 0 | everything is loaded, or nothing was new |
-| 1 | some records were skipped, the others are loaded |
+| 1 | some records were rejected and are dead letters, the others are loaded |
 | 2 | nothing was changed; the last lines of stderr say why |
 
 `ORC610` the source, `ORC611` the target, `ORC612` the target is locked by another process (retry),
-`ORC613` the options, `ORC615` no good record at all. With `ORCHESTRATE_DEBUG=1` in the `env` of the
+`ORC613` the options, `ORC615` no record that could be read, `ORC617` a record that a `strict` job does
+not take. With `ORCHESTRATE_DEBUG=1` in the `env` of the
 job, tracebacks follow.
 """
 
