@@ -1,6 +1,6 @@
 """Measures, prints the tables, and with no arguments rewrites RESULTS.md.
 
-Usage: run.py [loading] [commands] [work_process] [launching] [burst] [attempt]
+Usage: run.py [loading] [commands] [work_process] [launching] [burst] [attempt] [validation]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from timing import Section
 
-NAMES = ("loading", "commands", "work_process", "launching", "burst", "attempt")
+NAMES = ("loading", "commands", "work_process", "launching", "burst", "attempt", "validation")
 HEAD = """\
 # Results
 
