@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -216,3 +218,20 @@ def test_the_letters_of_a_broken_job_are_not_silently_left_out(items, command):
     assert done.code == 2
     assert done.err == "acme/items: its file has errors, so dead letters of it are out of reach\n"
     assert "globex/items" in done.out
+
+
+def test_looking_at_letters_needs_no_dlt(items):
+    program = (
+        "import sys; from orchestration.cli.boundary import run_cli; "
+        "code = run_cli(['dlq', 'list', '--format', 'json']); "
+        "print(code, sorted({'dlt', 'dagster'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=items.folder,
+        env=items.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "0 []\n"

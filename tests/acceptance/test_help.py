@@ -17,6 +17,7 @@ ELSEWHERE = (
     "retry cancel ",
     "breaker reset ",
     "checkpoint ",
+    "dlq ",
     "dev",
     "up",
     "reload",
@@ -55,6 +56,7 @@ def imports_of(workspace, *arguments):
         *[["breaker", c, "--help"] for c in ("list", "reset")],
         *[["retry", c, "--help"] for c in ("explain", "list", "cancel")],
         *[["checkpoint", c, "--help"] for c in ("show", "history", "set", "reset")],
+        *[["dlq", c, "--help"] for c in ("list", "show", "replay", "drop")],
     ],
 )
 def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
@@ -81,6 +83,10 @@ def test_help_needs_none_of_the_heavy_libraries(workspace, arguments):
         ["checkpoint", "history", "acme/orders"],
         ["checkpoint", "set", "acme/orders", "runner.yaml"],
         ["checkpoint", "reset", "acme/orders", "--yes"],
+        ["dlq", "list"],
+        ["dlq", "show", "ab"],
+        ["dlq", "replay"],
+        ["dlq", "drop", "--yes"],
         ["reload"],
         ["schedule", "list"],
         ["schedule", "preview", "acme_orders"],
