@@ -128,10 +128,10 @@ def _cell(found: list[str]) -> str:
 
 
 def read_cells(page: Path) -> dict[Case, str]:
-    """What the table of the page says."""
+    """What the table of the page says; nothing before it was first written."""
     text = page.read_text(encoding="utf-8").partition(TABLE_BEGIN)[2].partition(TABLE_END)[0]
     cells: dict[Case, str] = {}
-    for moment, line in zip(MOMENTS, text.splitlines()[2:], strict=True):
+    for moment, line in zip(MOMENTS if text else (), text.splitlines()[2:], strict=True):
         for fault, cell in zip(FAULTS, line.split("|")[2:-1], strict=True):
             parts = cell.strip().split(" / ")
             for at, kind in enumerate(KINDS):
