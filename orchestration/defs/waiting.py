@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+Instance = dg.DagsterInstance
+"""For the command line, which does not import Dagster."""
 _IDS_IN_A_QUERY: Final = 100
 _LONGEST_REASON: Final = 200
 """Databases index tags, and refuse long ones."""

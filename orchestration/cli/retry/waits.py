@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from datetime import datetime
 
-    from dagster import DagsterInstance
-
-    from orchestration.defs.waiting import WaitingJob, WaitingRun
+    from orchestration.defs.waiting import Instance, WaitingJob, WaitingRun
     from orchestration.domain.workspace import Workspace
 
 
@@ -35,9 +33,7 @@ class Waiting:
 
 
 @contextmanager
-def open_instance(
-    workspace: Workspace, environ: Mapping[str, str]
-) -> Generator[DagsterInstance | None]:
+def open_instance(workspace: Workspace, environ: Mapping[str, str]) -> Generator[Instance | None]:
     """The instance of the workspace, be it up or not; None where nothing has ever been up.
 
     Raises:
@@ -57,7 +53,7 @@ def open_instance(
         yield instance
 
 
-def list_waiting(instance: DagsterInstance) -> list[Waiting]:
+def list_waiting(instance: Instance) -> list[Waiting]:
     """All of them, the first due first."""
     from orchestration.defs.waiting import find_waiting
 
