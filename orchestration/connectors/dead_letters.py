@@ -116,6 +116,11 @@ class Spool:
         self._file.write(f"{json.dumps(row)}\n")
         self._count += 1
 
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._file is not None:
+            self._file.close()
+
     def name(self, file: str | None, record: str) -> str:
         """The id of a record: that of the same record of the same file is the same in each run,
         and records that are alike are told apart by their number.
@@ -130,7 +135,7 @@ class Spool:
         """All rejects in their order, in batches of bounded size."""
         if self._file is None:
             return
-        self._file.close()
+        self._file.flush()
         with self._path.open(encoding="utf-8") as lines:
             while batch := [_parse_row(json.loads(line)) for line in islice(lines, _ROWS)]:
                 yield batch

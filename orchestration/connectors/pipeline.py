@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,8 @@ def load(job: Load) -> Loaded | None:
     shutil.rmtree(job.scratch, ignore_errors=True)
     try:
         confine(job.scratch)
-        return _load(job)
+        with closing(Spool(job.scratch / "rejects.jsonl")) as spool:
+            return _load(job, spool)
     except PipelineStepFailed as error:
         failure = unwrap(error)
     finally:
@@ -109,7 +111,7 @@ def load(job: Load) -> Loaded | None:
     raise failure
 
 
-def _load(job: Load) -> Loaded | None:
+def _load(job: Load, spool: Spool) -> Loaded | None:
     connections: list[Any] = []
     pipeline = dlt.pipeline(
         job.pipeline,
@@ -125,7 +127,7 @@ def _load(job: Load) -> Loaded | None:
             if job.dedup:
                 seen = job.target.seen
                 known_keys = seen.read(connection, job.dedup, job.gone, job.stamp.now)
-    reading = _make_reading(job, pipeline, known_keys)
+    reading = _make_reading(job, pipeline, spool, known_keys)
     pipeline.extract(_resource(job, reading), loader_file_format="parquet")
     _check_rejects(job)
     same = job.last and reading.digest and reading.digest == job.last.digest
@@ -146,7 +148,7 @@ def _load(job: Load) -> Loaded | None:
         return loaded
 
 
-def _make_reading(job: Load, pipeline: Pipeline, known_keys: list[bytes]) -> Reading:
+def _make_reading(job: Load, pipeline: Pipeline, spool: Spool, known_keys: list[bytes]) -> Reading:
     known_type = _known_types(pipeline, job.target.table)
     _check_declared(job, known_type)
     settled = job.source.options.columns
@@ -160,7 +162,7 @@ def _make_reading(job: Load, pipeline: Pipeline, known_keys: list[bytes]) -> Rea
         emitter=job.emitter,
         known_type=known_type,
         wanted_types=wanted,
-        spool=Spool(job.scratch / "rejects.jsonl"),
+        spool=spool,
         window=Window(known_keys, job.dedup.max_keys) if job.dedup else None,
     )
 
@@ -335,10 +337,11 @@ def _settle(
 ) -> None:
     """What else belongs into the transaction: dead letters, known keys, descriptions."""
     name_in_table = pipeline.default_schema.naming.normalize_identifier
-    letters, keys = job.target.letters, job.source.options.keys
+    letters, options = job.target.letters, job.source.options
     has_letters = letters.exists(connection)
-    if has_letters and loaded.load_id and loaded.written and keys:
-        columns = [name_in_table(key) for key in keys]
+    is_newer = loaded.load_id and loaded.written and not job.is_replay
+    if has_letters and is_newer and options.disposition == "merge":
+        columns = [name_in_table(key) for key in options.keys]
         letters.outdate(connection, job.target.loaded(loaded.load_id), columns)
     if has_letters or len(reading.spool):
         letters.replace(connection, reading.spool.batches(), job.gone, job.stamp)

@@ -102,7 +102,8 @@ the definition ends as a partial success and goes on behind them.
 
 The definition decides the type of a column that the table does not have yet, unless `columns` does;
 `time` and `binary` leave it as it comes. A column that the table has already keeps its type: if that
-does not hold what the definition allows, the run fails and says so.
+is no type for the field, the run fails and says so. A column of whole numbers is one for `number`; what
+does not fit it goes to a column of its own, as described below.
 
 **Dead letters** lie in the target, committed with the rows: schema `<tenant>_dead_letters`, a table
 named after the job. `orchestrate dlq` lists, shows, replays and drops them.

@@ -64,7 +64,8 @@ class LetterSource:
         """The records of the letters. A letter that was cut off stays where it is."""
         del plan
         with self.target.reading() as connection:
-            for letters in self.target.letters.read(connection, self.wanted):
+            batches = self.target.letters.read(connection, self.wanted, oldest_first=True)
+            for letters in batches:
                 batch = self._revive([one for one in letters if not one.truncated], reading)
                 if batch is not None:
                     yield batch

@@ -46,8 +46,12 @@ class Letters(Protocol):
         """How many letters fit, whatever the limit."""
         ...
 
-    def read(self, connection: Connection, wanted: LetterFilter) -> Iterator[list[Letter]]:
-        """The letters that fit, those that were seen last first, in batches of bounded size."""
+    def read(
+        self, connection: Connection, wanted: LetterFilter, *, oldest_first: bool = False
+    ) -> Iterator[list[Letter]]:
+        """The letters that fit, those that were seen last first, or those that were seen first, in
+        batches of bounded size.
+        """
         ...
 
     def replace(

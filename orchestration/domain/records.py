@@ -75,7 +75,7 @@ class Dedup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
     """Which dead letters of a job are meant: all, or those that fit everything given here. `id` and
-    `run` are beginnings. `limit` counts letters, those that were seen last first.
+    `run` are beginnings. `limit` is how many of them at most.
     """
 
     id: str = ""

@@ -194,6 +194,16 @@ def test_letters_are_dropped_when_somebody_confirms_it(items):
     assert items.run("run", "acme/items").code == 0
 
 
+@pytest.mark.parametrize("command", [("replay",), ("drop", "--yes")])
+def test_one_letter_may_be_meant(items, command):
+    (letter,) = letters(items, "--tenant", "globex")
+    items.write("assets/items.yaml", OPTIONAL)
+    unknown = items.run("dlq", *command, "xyz")
+    assert (unknown.code, unknown.err.partition(":")[0]) == (2, "error ORC672")
+    assert items.run("dlq", *command, letter["id"][:12]).code == 0
+    assert {one["job"] for one in letters(items)} == {"acme/items"}
+
+
 def test_a_command_job_has_no_letters(workspace):
     done = workspace.run("dlq", "list", "--job", "acme/orders")
     assert done.code == 2

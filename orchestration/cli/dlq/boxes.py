@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.dlq.errors import NoLettersJobError, OtherTenantError
+from orchestration.cli.dlq.errors import (
+    AmbiguousLetterError,
+    NoLettersJobError,
+    OtherTenantError,
+    UnknownLetterError,
+)
 from orchestration.cli.lookup import find_job, view_workspace
 from orchestration.connectors.letter_box import LetterBox
 from orchestration.domain.job import ConnectorTask
@@ -73,6 +78,26 @@ def open_box(workspace: Workspace, job: Job) -> LetterBox:
     """
     spec = prepare(job, workspace=workspace, environ=os.environ, run_id="dlq", attempt=1)
     return LetterBox.of((spec.stdin or b"").decode())
+
+
+def check_letter(found: int, selection: Selection) -> None:
+    """See that the beginning of an id, if one was given, means one letter.
+
+    Raises:
+        UnknownLetterError: no letter has an id that begins so.
+        AmbiguousLetterError: several have.
+    """
+    if not selection.letter or found == 1:
+        return
+    if not found:
+        raise UnknownLetterError(
+            f"no dead letter has an id that begins with `{selection.letter}`",
+            help="`orchestrate dlq list` shows them",
+        )
+    raise AmbiguousLetterError(
+        f"several dead letters have an id that begins with `{selection.letter}`",
+        help="write more of it, or name the job with --job",
+    )
 
 
 def _named(runner_file: Path, reference: str, selection: Selection) -> Choice:

@@ -51,7 +51,7 @@ def command(
     them and is loaded again. Not while the job is running. Exits with 1 when the question is
     answered with no.
     """
-    from orchestration.cli.dlq.boxes import choose_jobs
+    from orchestration.cli.dlq.boxes import check_letter, choose_jobs
 
     selection = Selection(
         jobs=jobs, tenant=tenant, run=run, stage=stage, limit=limit, letter=letter
@@ -59,6 +59,7 @@ def command(
     meant = choose_jobs(runner_file(), selection)
     code = 0 if meant.is_whole else EXIT_OUT_OF_REACH
     counts = [(choice, _count(choice, selection)) for choice in meant.jobs]
+    check_letter(sum(found for _, found in counts), selection)
     chosen = [(choice, found) for choice, found in counts if found]
     if not chosen:
         click.echo("There are no dead letters to drop.")

@@ -85,7 +85,7 @@ def command(
     goes back with one failure more. So it can be stopped at any moment and repeated. Exits with 1 if
     letters went back, and with 2 if a job failed, whose letters then stay as they were.
     """
-    from orchestration.cli.dlq.boxes import choose_jobs
+    from orchestration.cli.dlq.boxes import check_letter, choose_jobs, open_box
     from orchestration.runner import Stopped, stop_on_signals
 
     selection = Selection(
@@ -93,6 +93,9 @@ def command(
     )
     rows: list[ReplayRow] = []
     chosen = choose_jobs(runner_file(), selection)
+    if letter:
+        counts = (open_box(*choice).count(selection.wanted) for choice in chosen.jobs)
+        check_letter(sum(counts), selection)
     try:
         with stop_on_signals():
             for choice in chosen.jobs:

@@ -67,22 +67,12 @@ def command(*, letter: str, job: str | None, tenant: str | None, style: str) -> 
 
 
 def _find(selection: Selection) -> tuple[str, Letter]:
-    from orchestration.cli.dlq.boxes import choose_jobs, open_box
-    from orchestration.cli.dlq.errors import AmbiguousLetterError, UnknownLetterError
+    from orchestration.cli.dlq.boxes import check_letter, choose_jobs, open_box
 
     found = [
         (job.id, letter)
         for workspace, job in choose_jobs(runner_file(), selection).jobs
         for letter in open_box(workspace, job).read(selection.wanted)
     ]
-    if not found:
-        raise UnknownLetterError(
-            f"no dead letter has an id that begins with `{selection.letter}`",
-            help="`orchestrate dlq list` shows them",
-        )
-    if len(found) > 1:
-        raise AmbiguousLetterError(
-            f"several dead letters have an id that begins with `{selection.letter}`",
-            help="write more of it, or name the job with --job",
-        )
+    check_letter(len(found), selection)
     return found[0]

@@ -69,15 +69,20 @@ class DuckdbLetters:
         ((count,),) = execute(connection, f"SELECT count(*) FROM {self._quoted} {where}", values)  # noqa: S608 - quoted
         return count
 
-    def read(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> Iterator[list[Letter]]:
-        """The letters that fit, those that were seen last first, in batches of bounded size."""
+    def read(
+        self, connection: DuckDBPyConnection, wanted: LetterFilter, *, oldest_first: bool = False
+    ) -> Iterator[list[Letter]]:
+        """The letters that fit, those that were seen last first, or those that were seen first, in
+        batches of bounded size.
+        """
         if not self.exists(connection):
             return
         where, values = self._where(wanted)
+        order = "first_seen" if oldest_first else "last_seen DESC"
         limit = "" if wanted.limit is None else f"LIMIT {wanted.limit}"
         rows = connection.execute(
             f"SELECT {_SELECTED} FROM {self._quoted} {where} "  # noqa: S608 - quoted
-            f'ORDER BY last_seen DESC, file, "position", id {limit}',
+            f'ORDER BY {order}, file, "position", id {limit}',
             values,
         )
         while chunk := rows.fetchmany(_ROWS):

@@ -97,6 +97,23 @@ def test_a_full_refresh_judges_everything_again(workspace, warn):
     assert workspace.letters() == []
 
 
+def test_a_source_that_is_read_as_a_whole_has_all_its_letters_judged_again(workspace, warn):
+    def load(*rows):
+        path = workspace.root / "data.db"
+        path.unlink(missing_ok=True)
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE things (id)")
+            database.executemany("INSERT INTO things VALUES (?)", rows)
+        database.close()
+        return workspace.run("sqlite", {"path": "data.db", "table": "things"}, schema=warn)
+
+    assert load((1,), ("x",), ("y",)).exit_code == 1
+    assert load((1,), (2,), ("y",)).exit_code == 1
+    assert workspace.letters("record, failures") == [('{"id": "y"}', 2)]
+    assert load((1,), (2,), (3,)).exit_code == 0
+    assert workspace.letters() == []
+
+
 def test_a_run_stays_partial_until_the_letters_of_its_files_are_gone(workspace, warn):
     workspace.write("data/a.jsonl", lines({"id": 1}, {"id": "x"}, {"id": "y"}))
     workspace.run("jsonl", JSONL, schema=warn)

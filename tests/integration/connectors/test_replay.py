@@ -173,6 +173,18 @@ def test_a_replayed_record_is_merged_by_its_key(workspace, bad, mended, replay):
     assert found == [(1, 1), (2, None), (3, None)]
 
 
+def test_older_letters_are_replayed_first(workspace, bad, mended, replay):
+    options = {**JSONL, "primary_key": "id"}
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 2, "name": "old"}))
+    workspace.run("jsonl", options, schema=bad)
+    workspace.write("data/b.jsonl", lines({"id": 2, "name": "new"}))
+    workspace.run("jsonl", options, schema=bad)
+    for left in (1, 0):
+        done = workspace.run("jsonl", options, schema=mended, replay=replay(limit=1))
+        assert (done.exit_code, len(workspace.letters())) == (0, left)
+    assert workspace.query("SELECT id, name FROM things ORDER BY id") == [(1, None), (2, "new")]
+
+
 def test_what_came_before_is_dropped_and_its_letter_goes(workspace, bad, mended, replay):
     dedup = {"key": ["id"], "within_seconds": 3600, "max_keys": 100}
     workspace.write("data/a.jsonl", lines({"id": 1}, {"id": 2}, {"id": 3, "size": 1}))
