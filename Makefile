@@ -56,8 +56,8 @@ references: $(STAMP) ## Write docs/reference and the JSON Schemas anew
 	$(BIN)/python -m orchestration.connectors.reference > docs/reference/connectors.md
 	UPDATE_EXPECTED=1 $(BIN)/pytest --quiet tests/unit/config/test_generated.py
 
-bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (some ten minutes)
-	$(BIN)/python benchmarks/run.py
+bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (half an hour); ARGS="burst" does one section
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 45 minutes)
 	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery

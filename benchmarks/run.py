@@ -1,4 +1,4 @@
-"""Measures, prints the tables, and with no arguments rewrites RESULTS.md.
+"""Measures, prints the tables, and writes them into RESULTS.md, where the other sections stay.
 
 Usage: run.py [loading] [commands] [work_process] [launching] [burst] [attempt] [validation]
 """
@@ -15,23 +15,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from timing import Section
 
 NAMES = ("loading", "commands", "work_process", "launching", "burst", "attempt", "validation")
+RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = """\
 # Results
 
-Written by `make bench`, which measures everything below in one run on one machine: read the ratios,
-not the seconds. Nothing here is a test, and no test measures time.
+Written by `make bench`. Each section is measured in one run on one machine, all its sides in turn:
+read the ratios, not the seconds. Nothing here is a test, and no test measures time.
 """
 
 
 def main(names: list[str]) -> None:
-    sections = [import_module(name).measure() for name in names or NAMES]
-    text = "\n".join([HEAD, _machine(), *map(_render, sections)])
-    print(text)
-    if not names:
-        (Path(__file__).parent / "RESULTS.md").write_text(text)
+    measured = {section.title: section for section in _measure(names or NAMES)}
+    old = {} if not names else _sections(RESULTS.read_text())
+    texts = old | {title: _render(section) for title, section in measured.items()}
+    RESULTS.write_text("\n".join([HEAD, *texts.values()]))
+
+
+def _measure(names: Iterable[str]) -> Iterator[Section]:
+    for name in names:
+        section = import_module(name).measure()
+        print(_render(section), flush=True)
+        yield section
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The sections of RESULTS.md as they are, by title."""
+    _, *parts = text.split("\n## ")
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
 
 
 def _machine() -> str:
@@ -39,14 +54,14 @@ def _machine() -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d}: orchestration {version('orchestration')}, "
         f"dagster {version('dagster')}, Python {platform.python_version()}, "
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB.\n"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB."
     )
 
 
 def _render(section: Section) -> str:
     lines = [section.header, tuple("---" for _ in section.header), *section.rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"## {section.title}\n\n{section.note}\n\n{table}\n"
+    return f"## {section.title}\n\n{section.note}\n\n{_machine()}\n\n{table}\n"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What the process of one run does, and what is done for one that was killed."""
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 import dagster as dg
@@ -34,7 +36,11 @@ def rehearsal() -> None:
     """Nothing, of the simplest kind."""
 
 
-def work(order: str) -> int:
+def _execute(order: str) -> None:
+    api_cli.main(args=["execute_run", order], prog_name="dagster api", standalone_mode=False)
+
+
+def work(order: str, execute: Callable[[str], None] = _execute) -> int:
     """Execute the run, as `dagster api execute_run` does; the exit code is 0 if it went well.
 
     The definitions of another Python environment are executed by that one.
@@ -46,8 +52,9 @@ def work(order: str) -> int:
             os.set_inheritable(lease, True)  # noqa: FBT003 - so it is called
         os.execv(python, [python, "-m", "dagster", "api", "execute_run", order])  # noqa: S606 - there is no shell
     try:
-        api_cli.main(args=["execute_run", order], prog_name="dagster api", standalone_mode=False)
-    except SystemExit:  # the run has failed
+        execute(order)
+    except BaseException:  # the run has failed, and a signal to stop may come more than once
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         if args.instance_ref is not None:
             with dg.DagsterInstance.from_ref(args.instance_ref) as instance:
                 mend_interrupted_run(instance, args.run_id)

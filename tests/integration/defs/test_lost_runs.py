@@ -1,20 +1,36 @@
 """How a run is ended whose process has gone, judged by the log that it has left."""
 
+import signal
+import sys
+
 import dagster as dg
 import pytest
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.plan.objects import StepSuccessData
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import serialize_value
 
 from orchestration.defs.lost_runs import end_lost_run, is_done, mend_interrupted_run
+from orchestration.defs.run_worker import work
 
 TENANTS = ("acme", "globex", "initech")
 CAUSE = "its process 7 was killed by SIGKILL"
 
 
 @pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
+
+
+@pytest.fixture
+def signals():
+    """The signals that this thread listens to are the same again afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.fixture
@@ -99,3 +115,27 @@ def test_a_run_that_was_cancelled_when_its_work_was_done_stays_cancelled(instanc
     mend_interrupted_run(instance, run.run_id)
 
     assert instance.get_run_by_id(run.run_id).status.value == "CANCELED"
+
+
+@pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt()], ids=["once", "twice"])
+def test_a_worker_that_is_told_to_stop_when_its_work_is_done_leaves_a_success(
+    instance, start, signals, end
+):
+    run = start(*TENANTS)
+    repository = RepositoryPythonOrigin(sys.executable, ModuleCodePointer("etl", "defs"))
+    order = ExecuteRunArgs(
+        job_origin=JobPythonOrigin(run.job_name, repository),
+        run_id=run.run_id,
+        instance_ref=instance.get_ref(),
+        set_exit_code_on_failure=True,
+    )
+
+    def execute(_order):
+        reason = RunFailureReason.UNEXPECTED_TERMINATION
+        instance.report_run_failed(run, "", JobFailureData(error=None, failure_reason=reason))
+        raise end
+
+    with pytest.raises(type(end)):
+        work(serialize_value(order), execute)
+
+    assert instance.get_run_by_id(run.run_id).status.value == "SUCCESS"
