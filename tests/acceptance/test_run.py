@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from uuid import uuid4
 
 import pytest
 
@@ -232,14 +233,15 @@ def test_a_signal_stops_the_whole_tree_within_the_grace_period(
     workspace, start, marked, number, code
 ):
     workspace.write_job("acme", STUBBORN, more="grace_period: 1s\n")
-    process, log = start("run", "acme/orders", until="ready")
-    started, found = time.monotonic(), marked("ORCHESTRATE_JOB", "acme/orders")
+    mark = str(uuid4())
+    process, log = start("run", "acme/orders", "--env", f"MARK={mark}", until="ready")
+    started, found = time.monotonic(), marked("MARK", mark)
 
     process.send_signal(number)
 
     assert process.wait(timeout=20) == code
     assert time.monotonic() - started < 10
-    assert (len(found), marked("ORCHESTRATE_JOB", "acme/orders")) == (2, [])
+    assert (len(found), marked("MARK", mark)) == (2, [])
     assert log.read_text().splitlines()[-1] == (f"acme/orders: cancelled, stopped by {number.name}")
 
 
