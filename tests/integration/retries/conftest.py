@@ -122,12 +122,13 @@ class Runs:
         return run.tags
 
     def records(self, run_id: str) -> dict[str, list[dict[str, Any]]]:
-        """The structured log of the run, by job."""
+        """What the run has told of its attempts, by job."""
         found: dict[str, list[dict[str, Any]]] = {}
         for entry in self.instance.all_logs(run_id):
             if entry.user_message.startswith("{"):
                 record = json.loads(entry.user_message)
-                found.setdefault(record["job"], []).append(record)
+                if record["event_type"] in ("retry_attempt", "job_finished"):
+                    found.setdefault(record["job"], []).append(record)
         return found
 
     def steps(self, run_id: str) -> list[str]:
