@@ -193,14 +193,21 @@ def _failure(
     job: Job, result: AttemptResult, decision: RetryDecision, due: datetime | None = None
 ) -> dg.Failure:
     """`due` is when a retry in a new run is, if there is one."""
-    follows = (
-        f"; attempt {result.attempt + 1} follows in a new run at {due:%F %T} UTC" if due else ""
-    )
+    sequel = _describe_sequel(job, result, decision, due)
     return dg.Failure(
-        description=f"job `{job.id}` failed: {result.reason}{follows}",
+        description=f"job `{job.id}` failed: {result.reason}{sequel}",
         metadata=attempt_metadata(job, result) | decision_metadata(decision, due),
         allow_retries=False,
     )
+
+
+def _describe_sequel(
+    job: Job, result: AttemptResult, decision: RetryDecision, due: datetime | None
+) -> str:
+    if due:
+        return f"; attempt {result.attempt + 1} follows in a new run at {due:%F %T} UTC"
+    is_given_up = job.retry.max_retries > 0 and not decision.retry
+    return f"; not repeated, since {decision.reason}" if is_given_up else ""
 
 
 def _not_started(job: Job, error: OrchestrationError) -> dg.Failure:

@@ -46,6 +46,23 @@ def test_a_long_wait_ends_the_run_which_says_what_it_waits_for(runs):
     ]
 
 
+def test_a_failure_says_why_nothing_follows_it(runs):
+    key = {"name": "key", "disposition": "permanent", "patterns": ["PermissionError"]}
+    refused = LONG | {"error_classes": [key]}
+    runs.write_job("acme/orders", "echo PermissionError >&2; exit 2", retry_config=refused)
+    runs.write_job("globex/orders", "exit 3", retry_config=LONG)
+    runs.write_job("initech/orders", "exit 3")
+
+    said = [runs.failure(runs.run(f"{tenant}/orders"))["description"] for tenant in TENANTS]
+
+    assert said == [
+        "job `acme/orders` failed: exit code 2; not repeated, since it is of the class `key`, which"
+        " is permanent",
+        "job `globex/orders` failed: exit code 3; not repeated, since exit code 3 is not retryable",
+        "job `initech/orders` failed: exit code 3",
+    ]
+
+
 def test_the_retries_of_three_tenants_run_once_each_for_their_own_when_they_are_due(runs):
     for tenant in TENANTS:
         runs.write_job(f"{tenant}/orders", FAILS_ONCE, retry_config=LONG)
