@@ -56,8 +56,10 @@ def test_a_failure_says_why_nothing_follows_it(runs):
     said = [runs.failure(runs.run(f"{tenant}/orders"))["description"] for tenant in TENANTS]
 
     assert said == [
-        "job `acme/orders` failed: exit code 2; not repeated, since it is of the class `key`, which"
-        " is permanent",
+        (
+            "job `acme/orders` failed: exit code 2; not repeated, since it is of the class `key`, which"
+            " is permanent"
+        ),
         "job `globex/orders` failed: exit code 3; not repeated, since exit code 3 is not retryable",
         "job `initech/orders` failed: exit code 3",
     ]
