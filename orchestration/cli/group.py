@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "retry": ("retry.command", "Explain, list and cancel retries."),
     "checkpoint": ("checkpoint.command", "Show, set and reset what command jobs remember."),
     "breaker": ("breaker.command", "List and close circuit breakers."),
-    "dlq": ("dlq.command", "List, show, replay and drop dead letters: records that were rejected."),
+    "dlq": ("dlq.command", "List, show, replay and drop dead letters."),
     "doctor": ("doctor.command", "Check what is running against the files, and the machine."),
     "schema": ("schema", "Print the JSON Schema of runner.yaml or of a job file."),
     "reload": ("reload", "Make the running `orchestrate dev` or `up` read the files again."),

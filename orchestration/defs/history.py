@@ -15,10 +15,11 @@ from dagster._core.storage.tags import (
 )
 
 from orchestration.defs import tags
+from orchestration.defs.waiting import Wait
 from orchestration.domain.due import EndedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dagster._core.scheduler.instigation import InstigatorTick
 
@@ -36,6 +37,7 @@ _ENDED = [
 ]
 _RESULTS = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _FEWEST = 5
+_NO_TAGS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +52,50 @@ class InstanceHistory:
 
     def under_way(self, at_most: int) -> int:
         """See `History`."""
-        return len(self.connect().get_run_ids(self._filter(_UNDER_WAY), limit=at_most))
+        ids = self.connect().get_run_ids
+        found = len(ids(self._filter(_UNDER_WAY), limit=at_most))
+        if found < at_most:  # most often nothing waits, and the tag is indexed
+            waiting = self._filter(_ENDED, {tags.RETRY: Wait.WAITING})
+            found += len(ids(waiting, limit=at_most - found))
+        return found
 
     def ended(self, count: int) -> Sequence[EndedRun]:
-        """See `History`."""
-        return self._last(count, _ENDED)
+        """See `History`. Some more are read, since runs may end in another order than they began."""
+        return _by_end(self._read(_ENDED, max(count, _FEWEST)))
 
     def results(self, count: int) -> Sequence[EndedRun]:
-        """See `History`."""
-        return self._last(count, _RESULTS)
+        """See `History`. Of runs that repeat each other the last one says how it ended."""
+        limit = max(count, _FEWEST)
+        while True:
+            records = self._read(_RESULTS, limit)
+            last = [record for record in records if not _is_followed(record.dagster_run)]
+            if len(last) >= count or len(records) < limit:
+                return _by_end(last)
+            limit *= 2
 
-    def _last(self, count: int, statuses: list[dg.DagsterRunStatus]) -> Sequence[EndedRun]:
-        """Some more are read than asked for, since runs may end in another order than they began."""
-        records = self.connect().get_run_records(self._filter(statuses), limit=max(count, _FEWEST))
-        runs = [_ended_run(record) for record in records]
-        return sorted(runs, key=lambda run: run.ended, reverse=True)
+    def _read(self, statuses: list[dg.DagsterRunStatus], limit: int) -> Sequence[dg.RunRecord]:
+        return self.connect().get_run_records(self._filter(statuses), limit=limit)
 
     def last_update(self, asset_key: tuple[str, ...]) -> int:
         """See `History`: the storage id of the last materialisation, whoever reported it."""
         found = self.connect().fetch_materializations(dg.AssetKey(asset_key), limit=1)
         return found.records[0].storage_id if found.records else 0
 
-    def _filter(self, statuses: list[dg.DagsterRunStatus]) -> dg.RunsFilter:
-        return dg.RunsFilter(tags={tags.job_slot(self.job_id): "1"}, statuses=statuses)
+    def _filter(
+        self, statuses: list[dg.DagsterRunStatus], more: Mapping[str, str] = _NO_TAGS
+    ) -> dg.RunsFilter:
+        return dg.RunsFilter(tags={tags.job_slot(self.job_id): "1", **more}, statuses=statuses)
+
+
+def _is_followed(run: dg.DagsterRun) -> bool:
+    """Whether another run repeats this one, now or later, and says what came of both."""
+    return run.tags.get(tags.RETRY) in (Wait.WAITING, Wait.LAUNCHED, Wait.REPLACED)
+
+
+def _by_end(records: Sequence[dg.RunRecord]) -> Sequence[EndedRun]:
+    """The latest end first."""
+    runs = [_ended_run(record) for record in records]
+    return sorted(runs, key=lambda run: run.ended, reverse=True)
 
 
 def _ended_run(record: dg.RunRecord) -> EndedRun:

@@ -82,7 +82,7 @@ class History(Protocol):
     """What Dagster knows of one job's runs, whoever started them. Asked for no more than needed."""
 
     def under_way(self, at_most: int) -> int:
-        """How many runs are queued or running, counted up to `at_most`."""
+        """How many runs are queued, running, or waiting for a retry, counted up to `at_most`."""
         ...
 
     def ended(self, count: int) -> Sequence[EndedRun]:
@@ -90,7 +90,7 @@ class History(Protocol):
         ...
 
     def results(self, count: int) -> Sequence[EndedRun]:
-        """Like `ended`, of the runs that were not cancelled."""
+        """Like `ended`, of the runs that were not cancelled and that no retry follows."""
         ...
 
     def last_update(self, asset_key: tuple[str, ...]) -> int:
@@ -223,7 +223,9 @@ def _decide_following(
     if closed := _closed(schedule, look):
         return Decision(reason=closed)
     if look.history.under_way(1):
-        return Decision(reason=f"a run of `{schedule.job_id}` is under way or queued")
+        return Decision(
+            reason=f"a run of `{schedule.job_id}` is under way, queued or to be retried"
+        )
     if paused := explain_pause(schedule, look.history, look.resumed):
         return Decision(reason=paused)
     runs = look.history.ended(_countable_failures(trigger) + 1)
@@ -374,7 +376,7 @@ def _overlap(schedule: Schedule, history: History) -> str:
     if schedule.overlap is not Overlap.SKIP or history.under_way(most) < most:
         return ""
     several = "a run is" if most == 1 else f"{most} runs are"
-    return f"`overlap: skip`: {several} under way or queued for `{schedule.job_id}`"
+    return f"`overlap: skip`: {several} under way, queued or to be retried for `{schedule.job_id}`"
 
 
 def _key(schedule: Schedule, occasion: str) -> str:

@@ -109,6 +109,33 @@ def test_ended_runs_come_by_the_time_of_their_end_with_how_they_ended(instance, 
     assert datetime.now(UTC) - ended[0].ended < timedelta(minutes=1)
 
 
+def test_a_run_that_waits_for_its_retry_is_under_way(instance, history):
+    for state in ("waiting", "launched", "replaced", "cancelled"):
+        add_run(instance, "acme/orders", status=STATUS.FAILURE, **{"orchestration/retry": state})
+    for tenant in TENANTS[1:]:
+        add_run(
+            instance,
+            f"{tenant}/orders",
+            status=STATUS.FAILURE,
+            **{"orchestration/retry": "waiting"},
+        )
+
+    assert history.under_way(9) == 1
+
+
+def test_of_runs_that_repeat_each_other_the_last_one_is_the_result(instance, history):
+    first = add_run(instance, "acme/orders")
+    for state in ("launched", "launched", "replaced", "cancelled", *["launched"] * 7):
+        run_id = add_run(instance, "acme/orders", **{"orchestration/retry": state})
+        end_run(instance, run_id, failed=True)
+        if state == "cancelled":
+            given_up = run_id
+    end_run(instance, first, failed=True)
+
+    assert [run.run_id for run in history.results(2)] == [first, given_up]
+    assert len(history.ended(12)) == 12
+
+
 def test_a_job_that_never_ran_has_no_history(history):
     assert (history.under_way(1), history.ended(3), history.last_update(("a", "b"))) == (0, [], 0)
 
