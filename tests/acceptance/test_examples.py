@@ -13,7 +13,14 @@ from orchestration.cli.group import LazyGroup, cli
 ROOT = Path(__file__).parents[2]
 SERVERS = ("dev", "up", "reload", "doctor")  # they are, or need, a service: see their own tests
 
-ELSEWHERE = ("orchestrate dlq show ",)  # there has to be a dead letter: see its own tests
+# There has to be a dead letter, a checkpoint, a waiting retry, a breaker: see their own tests.
+ELSEWHERE = (
+    "orchestrate dlq show ",
+    "orchestrate checkpoint ",
+    "echo 100 | orchestrate checkpoint ",
+    "orchestrate retry cancel ",
+    "orchestrate breaker reset ",
+)
 
 
 def examples(group=cli):

@@ -125,5 +125,5 @@ def test_a_checkpoint_that_cannot_be_stored_makes_the_run_fail(run, settings):
     [failure] = [event for event in result.all_events if event.is_step_failure]
     assert failure.step_failure_data.user_failure_data.description == (
         f"job `acme/events` failed: the checkpoints in {settings.state_directory}/checkpoints cannot"
-        " be read: Not a directory"
+        " be read: Not a directory; not repeated, since the only retry is used up"
     )

@@ -144,8 +144,16 @@ def test_with_the_latest_only_a_tick_runs_however_late_it_is():
         (0, 1, ""),
         (1, 1, "`overlap: skip`: a run is under way, queued or to be retried for `acme/airports`"),
         (1, 2, ""),
-        (2, 2, "`overlap: skip`: 2 runs are under way, queued or to be retried for `acme/airports`"),
-        (9, 2, "`overlap: skip`: 2 runs are under way, queued or to be retried for `acme/airports`"),
+        (
+            2,
+            2,
+            "`overlap: skip`: 2 runs are under way, queued or to be retried for `acme/airports`",
+        ),
+        (
+            9,
+            2,
+            "`overlap: skip`: 2 runs are under way, queued or to be retried for `acme/airports`",
+        ),
     ],
 )
 def test_overlap_skip_skips_while_as_many_runs_as_may_be_are_under_way(active, most, reason):
@@ -318,7 +326,11 @@ def test_ticks_before_the_schedule_was_enabled_do_not_come_back():
     ("changes", "seen", "reason"),
     [
         ({}, {"enabled": False}, DISABLED),
-        (SKIP, {"active": 1}, "`overlap: skip`: a run is under way, queued or to be retried for `acme/airports`"),
+        (
+            SKIP,
+            {"active": 1},
+            "`overlap: skip`: a run is under way, queued or to be retried for `acme/airports`",
+        ),
     ],
 )
 def test_a_tick_that_is_skipped_is_gone(changes, seen, reason):
@@ -482,7 +494,10 @@ def test_an_update_while_the_job_is_busy_runs_it_when_it_is_free():
     first = decide(entry, look(updates=1))
     busy = decide(entry, look(first.cursor, updates=2, active=1))
 
-    assert busy.reason == "`overlap: skip`: a run is under way, queued or to be retried for `acme/airports`"
+    assert (
+        busy.reason
+        == "`overlap: skip`: a run is under way, queued or to be retried for `acme/airports`"
+    )
     assert decide(entry, look(busy.cursor, updates=2)).runs
 
 
