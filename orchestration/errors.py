@@ -119,3 +119,9 @@ class CheckpointRefusedError(OrchestrationError):
     """What should be a checkpoint cannot be one."""
 
     code = "ORC667"
+
+
+class LedgerUnavailableError(OrchestrationError):
+    """The database that keeps breakers and retry budgets has gone away while a job ran."""
+
+    code = "ORC662"

@@ -116,6 +116,8 @@ def describe_record(record: LogRecord) -> str:
             return f"{_breaker(record)} is {fields['breaker']}"
         case "breaker_closed":
             return f"{_breaker(record)} is closed again"
+        case "ledger_unavailable":
+            return str(fields["reason"])
         case _:
             return ""
 

@@ -25,6 +25,7 @@ from orchestration.domain.budget import SpentRetries
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.pause import explain_pause
 from orchestration.domain.retry import Disposition, Refusal
+from orchestration.errors import LedgerUnavailableError
 from orchestration.observability import LogRecord, breaker_closed, breaker_opened
 
 if TYPE_CHECKING:
@@ -99,7 +100,16 @@ class Ledger:
         """Count an attempt that has ended; what to log where that opens or closes the breaker.
 
         Comes before `claim_retry` after the same attempt, which asks a breaker that knows of it.
+
+        Raises:
+            LedgerUnavailableError: the database of the instance has gone away.
         """
+        with _reachable():
+            return self._record(job, outcome, disposition)
+
+    def _record(
+        self, job: Job, outcome: Outcome, disposition: Disposition | None
+    ) -> LogRecord | None:
         policy, key = job.breaker, _breaker_key(job.tenant, job.connector)
         if policy is None or disposition is Disposition.DISCARDABLE:
             return None
@@ -118,7 +128,14 @@ class Ledger:
     def claim_retry(self, job: Job) -> Refusal | None:
         """Count one more retry of the job, unless it is refused: by the breaker while that is not
         closed, else by the budget.
+
+        Raises:
+            LedgerUnavailableError: the database of the instance has gone away.
         """
+        with _reachable():
+            return self._claim_retry(job)
+
+    def _claim_retry(self, job: Job) -> Refusal | None:
         policy, budget = job.breaker, job.retry.budget
         if policy is not None:
             now = self._clock()
@@ -239,6 +256,21 @@ def list_breakers(
             breaker = _parse(key, stored.get(key), Breaker)
             rows.append(BreakerRow.of(job, job.breaker, breaker, now))
     return rows
+
+
+@contextmanager
+def _reachable() -> Generator[None]:
+    """Turns the errors of a database that has gone away into ours."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise LedgerUnavailableError(
+            f"breakers and retry budgets are not within reach: {reason}",
+            help="see whether the database of the instance is up: `orchestrate doctor`",
+        ) from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from orchestration.observability.log import (
     job_finished,
     job_started,
     json_log_line,
+    ledger_unavailable,
     retry_attempt,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "job_finished",
     "job_started",
     "json_log_line",
+    "ledger_unavailable",
     "parse_event",
     "retry_attempt",
 ]

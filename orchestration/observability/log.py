@@ -21,8 +21,8 @@ Level = Literal["INFO", "WARNING", "ERROR"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """One thing that a run tells: `job_started`, `retry_attempt`, `job_finished`, `breaker_opened` or
-    `breaker_closed`.
+    """One thing that a run tells: `job_started`, `retry_attempt`, `job_finished`, `breaker_opened`,
+    `breaker_closed` or `ledger_unavailable`.
     """
 
     event_type: str
@@ -76,6 +76,12 @@ def breaker_closed(tenant: str, connector: str) -> LogRecord:
     """The connector works again for the tenant, whose schedules run as before."""
     fields: dict[str, JsonValue] = {"tenant": tenant, "connector": connector}
     return LogRecord(event_type="breaker_closed", fields=fields)
+
+
+def ledger_unavailable(job_id: str, reason: str) -> LogRecord:
+    """Breakers and retry budgets could not be asked after an attempt of the job."""
+    fields: dict[str, JsonValue] = {"job": job_id, "reason": reason}
+    return LogRecord(event_type="ledger_unavailable", level="WARNING", fields=fields)
 
 
 def _decision_fields(decision: RetryDecision) -> dict[str, JsonValue]:

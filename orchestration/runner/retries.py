@@ -7,8 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from orchestration.domain.retry import decide
-from orchestration.observability import job_finished, job_started, retry_attempt
+from orchestration.domain.retry import Refusal, decide
+from orchestration.errors import LedgerUnavailableError
+from orchestration.observability import (
+    job_finished,
+    job_started,
+    ledger_unavailable,
+    retry_attempt,
+)
 from orchestration.runner.attempt import run_attempt
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from orchestration.domain.events import ConnectorEvent
     from orchestration.domain.job import Job
     from orchestration.domain.outcome import AttemptResult, Outcome
-    from orchestration.domain.retry import Disposition, Refusal, RetryDecision
+    from orchestration.domain.retry import Disposition, RetryDecision
     from orchestration.observability import LogRecord
     from orchestration.runner.output import Stream
     from orchestration.runner.spec import ProcessSpec
@@ -105,12 +111,19 @@ def consult(
 ) -> RetryDecision:
     """What becomes of the decision about an attempt when the ledger has been told how that ended,
     and been asked for the retry, if one is wanted. Call it once for each attempt.
+
+    One that is not within reach changes nothing about how the attempt ended, and grants no retry.
     """
     if ledger is None:
         return decision
-    if record := ledger.record(job, decision.outcome, decision.disposition):
-        on_log(record)
-    refusal = ledger.claim_retry(job) if decision.retry else None
+    try:
+        if record := ledger.record(job, decision.outcome, decision.disposition):
+            on_log(record)
+        refusal = ledger.claim_retry(job) if decision.retry else None
+    except LedgerUnavailableError as error:
+        on_log(ledger_unavailable(job.id, error.reason))
+        refusal = Refusal(rule="budget" if job.retry.budget else "breaker", reason=error.reason)
+        return decision.refused(refusal) if decision.retry else decision
     return decision.refused(refusal) if refusal else decision
 
 

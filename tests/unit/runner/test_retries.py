@@ -16,6 +16,7 @@ from orchestration.domain.retry import (
     Refusal,
     RetryPolicy,
 )
+from orchestration.errors import LedgerUnavailableError
 from orchestration.observability import LogRecord
 from orchestration.runner import ProcessSpec, Stopped, Stream, limit_timeout, run_with_retries
 
@@ -260,3 +261,28 @@ def test_the_ledger_is_not_asked_for_retries_that_nobody_wants():
         ("record", "acme/orders", "failed", "permanent"),
         ("record", "acme/orders", "succeeded", None),
     ]
+
+
+class LostLedger:
+    """A ledger whose database has gone away."""
+
+    def record(self, _job, _outcome, _disposition=None):
+        raise LedgerUnavailableError("the database is away", help="")
+
+    def claim_retry(self, job):
+        raise AssertionError(job)
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome", "rule"), [([0], "succeeded", "outcome"), ([2], "failed", "breaker")]
+)
+def test_without_its_ledger_an_attempt_ends_as_it_did_and_is_not_repeated(codes, outcome, rule):
+    world = World(codes)
+
+    result = world.run(ledger=LostLedger())
+
+    assert (result.outcome.value, result.attempt) == (outcome, 1)
+    [told] = world.told("ledger_unavailable")
+    assert (told["job"], told["reason"]) == ("acme/orders", "the database is away")
+    [end] = world.told("job_finished")
+    assert end["rule"] == rule
