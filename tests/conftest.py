@@ -89,6 +89,11 @@ class PostgresServer:
         self._ask(f"CREATE DATABASE {name}").check_returncode()
         return f"postgresql://postgres@/{name}?host={self._folder}"
 
+    def drop_database(self, url: str) -> None:
+        """Take the database away, whoever is using it."""
+        name = url.removeprefix("postgresql://postgres@/").partition("?")[0]
+        self._ask(f"DROP DATABASE {name} WITH (FORCE)").check_returncode()
+
     def dump(self, url: str) -> bytes:
         """Everything that is in the database, as text."""
         dump = [self._programs / "pg_dump", "--inserts", url]

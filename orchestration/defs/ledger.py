@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -261,16 +262,25 @@ def list_breakers(
 @contextmanager
 def _reachable() -> Generator[None]:
     """Turns the errors of a database that has gone away into ours."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except _database_errors() as error:
         reason = str(error).partition("\n")[0]
         raise LedgerUnavailableError(
             f"breakers and retry budgets are not within reach: {reason}",
             help="see whether the database of the instance is up: `orchestrate doctor`",
         ) from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """What is raised when a database does not answer. Dagster's PostgreSQL library, an extra, has an
+    error of its own, for when it has tried for long enough.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    postgres = sys.modules.get("dagster_postgres.utils")
+    own: tuple[type[Exception], ...] = (postgres.DagsterPostgresException,) if postgres else ()
+    return (SQLAlchemyError, OSError, *own)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from orchestration.domain.problem import Location
 from orchestration.domain.retry import Disposition, RetryBudget, RetryPolicy
 from orchestration.domain.schedule import CronTrigger, Schedule
 from orchestration.domain.workspace import Settings, Workspace
+from orchestration.errors import LedgerUnavailableError
 
 TENANTS = ("acme", "globex", "initech")
 PROCESSES = 8
@@ -95,6 +96,24 @@ def ledger(instance, clock):
 
 
 # One process
+
+
+def test_a_database_that_has_gone_away_is_not_taken_for_an_answer(tmp_path, postgres_server):
+    url = postgres_server.create_database()
+    (tmp_path / "dagster.yaml").write_text(POSTGRES.format(url=url))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        ledger = Ledger(lambda: instance)
+        ledger.record(make_job(), Outcome.FAILED)
+        postgres_server.drop_database(url)
+
+        with pytest.raises(LedgerUnavailableError) as told:
+            ledger.record(make_job(), Outcome.FAILED)
+        with pytest.raises(LedgerUnavailableError) as asked:
+            ledger.claim_retry(make_job())
+
+    for error in (told.value, asked.value):
+        assert error.reason.startswith("breakers and retry budgets are not within reach: ")
+        assert error.help == "see whether the database of the instance is up: `orchestrate doctor`"
 
 
 def test_the_breaker_of_one_tenant_opens_is_probed_and_closes_and_the_others_do_not_notice(
