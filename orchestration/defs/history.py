@@ -35,7 +35,13 @@ _ENDED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+# Those whose tag says that they wait: which a cancelled one does no more.
+_WAITING = (
+    [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE],
+    {tags.RETRY: Wait.WAITING.value},
+)
 _RESULTS = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_FOLLOWED = (Wait.WAITING, Wait.LAUNCHED, Wait.REPLACED)
 _FEWEST = 5
 _NO_TAGS: Mapping[str, str] = {}
 
@@ -55,9 +61,8 @@ class InstanceHistory:
         ids = self.connect().get_run_ids
         found = len(ids(self._filter(_UNDER_WAY), limit=at_most))
         if found < at_most:  # most often nothing waits, and the tag is indexed
-            waiting = self._filter(_ENDED, {tags.RETRY: Wait.WAITING})
-            found += len(ids(waiting, limit=at_most - found))
-        return found
+            found += sum(map(self._waits, self.connect().get_runs(self._filter(*_WAITING))))
+        return min(found, at_most)
 
     def ended(self, count: int) -> Sequence[EndedRun]:
         """See `History`. Some more are read, since runs may end in another order than they began."""
@@ -68,7 +73,7 @@ class InstanceHistory:
         limit = max(count, _FEWEST)
         while True:
             records = self._read(_RESULTS, limit)
-            last = [record for record in records if not _is_followed(record.dagster_run)]
+            last = [record for record in records if not self._is_followed(record.dagster_run)]
             if len(last) >= count or len(records) < limit:
                 return _by_end(last)
             limit *= 2
@@ -81,15 +86,18 @@ class InstanceHistory:
         found = self.connect().fetch_materializations(dg.AssetKey(asset_key), limit=1)
         return found.records[0].storage_id if found.records else 0
 
+    def _waits(self, run: dg.DagsterRun) -> bool:
+        """Whether it is this job of the run that is to be repeated."""
+        return tags.retry_slot(self.job_id) in run.tags
+
+    def _is_followed(self, run: dg.DagsterRun) -> bool:
+        """Whether another run repeats the job, now or later, and says what came of it."""
+        return self._waits(run) and run.tags.get(tags.RETRY) in _FOLLOWED
+
     def _filter(
         self, statuses: list[dg.DagsterRunStatus], more: Mapping[str, str] = _NO_TAGS
     ) -> dg.RunsFilter:
         return dg.RunsFilter(tags={tags.job_slot(self.job_id): "1", **more}, statuses=statuses)
-
-
-def _is_followed(run: dg.DagsterRun) -> bool:
-    """Whether another run repeats this one, now or later, and says what came of both."""
-    return run.tags.get(tags.RETRY) in (Wait.WAITING, Wait.LAUNCHED, Wait.REPLACED)
 
 
 def _by_end(records: Sequence[dg.RunRecord]) -> Sequence[EndedRun]:

@@ -109,24 +109,42 @@ def test_ended_runs_come_by_the_time_of_their_end_with_how_they_ended(instance, 
     assert datetime.now(UTC) - ended[0].ended < timedelta(minutes=1)
 
 
+def wait_tags(*job_ids, state="waiting"):
+    return {tags.RETRY: state} | {tags.retry_slot(job_id): "told" for job_id in job_ids}
+
+
 def test_a_run_that_waits_for_its_retry_is_under_way(instance, history):
     for state in ("waiting", "launched", "replaced", "cancelled"):
-        add_run(instance, "acme/orders", status=STATUS.FAILURE, **{"orchestration/retry": state})
+        more = wait_tags("acme/orders", state=state)
+        add_run(instance, "acme/orders", status=STATUS.FAILURE, **more)
     for tenant in TENANTS[1:]:
-        add_run(
-            instance,
-            f"{tenant}/orders",
-            status=STATUS.FAILURE,
-            **{"orchestration/retry": "waiting"},
-        )
+        job_id = f"{tenant}/orders"
+        add_run(instance, job_id, status=STATUS.FAILURE, **wait_tags(job_id))
 
     assert history.under_way(9) == 1
+
+
+def test_a_run_that_was_cancelled_waits_for_nothing(instance, history):
+    add_run(instance, "acme/orders", status=STATUS.CANCELED, **wait_tags("acme/orders"))
+
+    assert history.under_way(9) == 0
+
+
+def test_of_a_run_of_several_jobs_only_those_wait_that_are_to_be_repeated(instance, history):
+    jobs = ("acme/orders", "acme/customers", "globex/orders")
+    run_id = add_run(instance, *jobs, **wait_tags("acme/customers"))
+    end_run(instance, run_id, failed=True)
+
+    waiting = {job_id: InstanceHistory(lambda: instance, job_id).under_way(9) for job_id in jobs}
+
+    assert waiting == {"acme/orders": 0, "acme/customers": 1, "globex/orders": 0}
+    assert [run.run_id for run in history.results(1)] == [run_id]
 
 
 def test_of_runs_that_repeat_each_other_the_last_one_is_the_result(instance, history):
     first = add_run(instance, "acme/orders")
     for state in ("launched", "launched", "replaced", "cancelled", *["launched"] * 7):
-        run_id = add_run(instance, "acme/orders", **{"orchestration/retry": state})
+        run_id = add_run(instance, "acme/orders", **wait_tags("acme/orders", state=state))
         end_run(instance, run_id, failed=True)
         if state == "cancelled":
             given_up = run_id
