@@ -59,7 +59,7 @@ references: $(STAMP) ## Write docs/reference and the JSON Schemas anew
 bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (half an hour); ARGS="burst" does one section
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 45 minutes)
+recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 25 minutes)
 	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery
 
 guarantees: $(STAMP) ## Let each fault happen at each moment of a run, and rewrite docs/reference/guarantees.md (some 7 minutes)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+import click
 import dagster as dg
 from dagster._cli.api import api_cli
 from dagster._grpc.types import ExecuteRunArgs
@@ -14,6 +15,9 @@ from dagster._serdes import deserialize_value
 from orchestration.defs.embedded_storage import EventLogStorage
 from orchestration.defs.lost_runs import end_lost_run, mend_interrupted_run
 from orchestration.runner.lease import descriptors
+
+# How `execute_run` ends when the run has: by its exit code, or by a signal.
+_FAILED = (SystemExit, KeyboardInterrupt, click.Abort)
 
 
 def preload() -> None:
@@ -53,7 +57,7 @@ def work(order: str, execute: Callable[[str], None] = _execute) -> int:
         os.execv(python, [python, "-m", "dagster", "api", "execute_run", order])  # noqa: S606 - there is no shell
     try:
         execute(order)
-    except BaseException:  # the run has failed, and a signal to stop may come more than once
+    except _FAILED:  # a signal to stop may come more than once: from here on it must not disturb
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         if args.instance_ref is not None:
             with dg.DagsterInstance.from_ref(args.instance_ref) as instance:

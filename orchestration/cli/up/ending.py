@@ -27,8 +27,8 @@ class Ending:
     """How to end, in order: no new runs, `patience` for those under way, then their cancellation.
 
     `runs` are the subjects of the runs under way, or raises UiUnreachableError. `cancel` starts the
-    process that cancels them, which is killed if it takes longer than `cancel_within`. `hurried` is how many signals have come since the end began: one
-    ends the patience, two end everything.
+    process that cancels them, which is killed if it takes longer than `cancel_within`. `hurried` is
+    how many signals have come since the end began: one ends the patience, two end everything.
     """
 
     runs: Callable[[], Sequence[str]]

@@ -3,6 +3,7 @@
 import signal
 import sys
 
+import click
 import dagster as dg
 import pytest
 from dagster._core.code_pointer import ModuleCodePointer
@@ -117,7 +118,11 @@ def test_a_run_that_was_cancelled_when_its_work_was_done_stays_cancelled(instanc
     assert instance.get_run_by_id(run.run_id).status.value == "CANCELED"
 
 
-@pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt()], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    "end",
+    [SystemExit(1), KeyboardInterrupt(), click.Abort()],
+    ids=["once", "twice", "twice in Dagster"],
+)
 def test_a_worker_that_is_told_to_stop_when_its_work_is_done_leaves_a_success(
     instance, start, signals, end
 ):
