@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.defs.ledger import BreakerRow, Ledger
+    from orchestration.defs.shared_values import Connect
     from orchestration.domain.job import Job
     from orchestration.domain.workspace import Workspace
 
@@ -38,10 +39,14 @@ def find_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
     """
     pausable = [s for s in workspace.schedules if s.max_consecutive_errors]
     guarded = [job for job in workspace.jobs if job.breaker]
-    ledger = find_ledger(workspace, environ) if pausable or guarded else None
-    if ledger is None:
+    connect = find_connection(workspace, environ) if pausable or guarded else None
+    if connect is None:
         return Holds()
-    return Holds(pauses=ledger.pauses(pausable), breakers=tuple(ledger.breakers(guarded)))
+    from orchestration.defs.ledger import Ledger
+    from orchestration.defs.pauses import Pauses
+
+    breakers = tuple(Ledger(connect).breakers(guarded))
+    return Holds(pauses=Pauses(connect).reasons(pausable), breakers=breakers)
 
 
 def find_ledger(workspace: Workspace, environ: Mapping[str, str]) -> Ledger | None:
@@ -50,10 +55,22 @@ def find_ledger(workspace: Workspace, environ: Mapping[str, str]) -> Ledger | No
     Raises:
         DatabaseError: its database does not answer.
     """
-    from orchestration.cli.dev.database import check_database
-    from orchestration.defs.ledger import open_ledger
+    from orchestration.defs.ledger import Ledger
 
-    ledger = open_ledger(workspace, environ)
-    if ledger is not None:
+    connect = find_connection(workspace, environ)
+    return Ledger(connect) if connect else None
+
+
+def find_connection(workspace: Workspace, environ: Mapping[str, str]) -> Connect | None:
+    """Opens the workspace's instance; None where nothing has ever been up.
+
+    Raises:
+        DatabaseError: its database does not answer.
+    """
+    from orchestration.cli.dev.database import check_database
+    from orchestration.defs.shared_values import find_instance
+
+    connect = find_instance(workspace, environ)
+    if connect is not None:
         check_database(workspace.settings, environ)
-    return ledger
+    return connect

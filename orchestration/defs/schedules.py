@@ -14,6 +14,7 @@ from orchestration.defs.history import (
     read_tick_id,
 )
 from orchestration.defs.ledger import Ledger
+from orchestration.defs.pauses import Pauses
 from orchestration.domain.describe import dagster_name, describe_schedule
 from orchestration.domain.due import Decision, DueRun, Look, decide_tick, missed_ticks
 from orchestration.domain.exact import exact_crons
@@ -93,7 +94,7 @@ def build_look(
     cursor: str | None = None,
 ) -> Look:
     """A look at the schedule in the instance of `context`. A dry run from the UI claims no probe."""
-    ledger = Ledger(lambda: context.instance)
+    ledger, pauses = Ledger(lambda: context.instance), Pauses(lambda: context.instance)
     is_real = read_tick_id(context.log_key) is not None
     return Look(
         now=datetime.now(UTC),
@@ -102,7 +103,7 @@ def build_look(
         since=since,
         cursor=cursor,
         admit=lambda claimant: ledger.admit(job, claimant, claim=is_real),
-        resumed=lambda: ledger.resumed(schedule.name),
+        resumed=lambda: pauses.resumed(schedule.name),
     )
 
 

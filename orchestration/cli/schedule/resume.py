@@ -28,17 +28,19 @@ def command(names: tuple[str, ...]) -> None:
     `max_consecutive_errors` of a schedule pauses it after so many failed runs of its job in a row.
     The runs that have ended by now count no more. Changes no file, and needs nothing to be up.
     """
-    from orchestration.cli.holds import find_ledger
+    from orchestration.cli.holds import find_connection
     from orchestration.cli.lookup import view_workspace
     from orchestration.cli.schedule.timetable import find_schedule
+    from orchestration.defs.pauses import Pauses
 
     workspace = view_workspace(runner_file())
     schedules = [find_schedule(workspace, name) for name in dict.fromkeys(names)]
-    ledger = find_ledger(workspace, os.environ)
-    paused = ledger.pauses(schedules) if ledger else {}
+    connect = find_connection(workspace, os.environ)
+    pauses = Pauses(connect) if connect else None
+    paused = pauses.reasons(schedules) if pauses else {}
     for schedule in schedules:
-        if ledger and schedule.name in paused:
-            ledger.resume(schedule.name)
+        if pauses and schedule.name in paused:
+            pauses.resume(schedule.name)
             click.echo(_describe(schedule, schedule.max_consecutive_errors or 0))
         else:
             click.echo(f"`{schedule.name}` is not paused by failures")

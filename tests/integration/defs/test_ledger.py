@@ -8,14 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.defs import tags
-from orchestration.defs.ledger import BreakerRow, Ledger, open_ledger
+from orchestration.defs.ledger import BreakerRow, Ledger
+from orchestration.defs.shared_values import find_instance
 from orchestration.domain.breaker import Admission, BreakerPolicy, BreakerState
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import Disposition, RetryBudget, RetryPolicy
-from orchestration.domain.schedule import CronTrigger, Schedule
 from orchestration.domain.workspace import Settings, Workspace
 from orchestration.errors import LedgerUnavailableError
 
@@ -259,53 +258,6 @@ def test_the_state_does_not_grow(ledger, clock, instance):
     assert max(sizes[5:]) <= max(sizes[:5])
 
 
-# Pauses
-
-
-@dg.job
-def nothing() -> None: ...
-
-
-def add_ended_run(instance, job_id, how) -> None:
-    slot = {tags.job_slot(job_id): "1"}
-    if how == "success":
-        nothing.execute_in_process(instance=instance, tags=slot)
-        return
-    run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED, tags=slot)
-    (instance.report_run_failed if how == "failure" else instance.report_run_canceled)(run)
-
-
-def test_schedules_are_paused_by_the_runs_of_their_own_job_until_they_are_resumed(instance):
-    ledger = Ledger(lambda: instance)
-    schedules = [
-        Schedule(
-            name=f"{tenant}_hourly",
-            job_id=f"{tenant}/orders",
-            trigger=CronTrigger(expressions=("0 * * * *",)),
-            max_consecutive_errors=2,
-            location=Location(file="runner.yaml"),
-        )
-        for tenant in TENANTS
-    ]
-    add_ended_run(instance, "globex/orders", "failure")
-    for how in ("failure", "failure", "cancelled"):
-        add_ended_run(instance, "acme/orders", how)
-        add_ended_run(instance, "initech/orders", how)
-    add_ended_run(instance, "initech/orders", "success")
-    assert ledger.pauses(schedules) == {
-        "acme_hourly": "paused by `max_consecutive_errors`: each of the last 2 runs of"
-        " `acme/orders` failed; a success of the job ends it, or `orchestrate schedule resume"
-        " acme_hourly`"
-    }
-
-    ledger.resume("acme_hourly")
-    assert ledger.pauses(schedules) == {}
-
-    for _ in range(2):
-        add_ended_run(instance, "acme/orders", "failure")
-    assert list(ledger.pauses(schedules)) == ["acme_hourly"]
-
-
 # Several processes
 
 
@@ -395,15 +347,15 @@ def test_a_job_without_breaker_and_budget_does_not_even_open_the_instance():
     assert ledger.breakers([job]) == []
 
 
-def test_where_nothing_was_ever_up_there_is_no_ledger(tmp_path):
+def test_where_nothing_was_ever_up_there_is_no_instance(tmp_path):
     workspace = Workspace(
         root=tmp_path,
         runner_file=tmp_path / "runner.yaml",
         settings=Settings(state_directory=tmp_path),
     )
 
-    assert open_ledger(workspace, {}) is None
-    assert open_ledger(workspace, {"DAGSTER_HOME": str(tmp_path / "elsewhere")}) is None
+    assert find_instance(workspace, {}) is None
+    assert find_instance(workspace, {"DAGSTER_HOME": str(tmp_path / "elsewhere")}) is None
 
 
 def test_the_ledger_of_a_workspace_is_that_of_its_instance(home, ledger, tmp_path):
@@ -415,7 +367,7 @@ def test_the_ledger_of_a_workspace_is_that_of_its_instance(home, ledger, tmp_pat
     for _ in range(POLICY.failures):
         ledger.record(make_job(), Outcome.FAILED)
 
-    found = open_ledger(workspace, {"DAGSTER_HOME": str(home)})
+    connect = find_instance(workspace, {"DAGSTER_HOME": str(home)})
 
-    assert found is not None
-    assert [row.failures for row in found.breakers([make_job()])] == [2]
+    assert connect is not None
+    assert [row.failures for row in Ledger(connect).breakers([make_job()])] == [2]
