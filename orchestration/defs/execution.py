@@ -16,6 +16,7 @@ import dagster as dg
 from orchestration.defs import tags
 from orchestration.defs.ledger import Ledger
 from orchestration.defs.metadata import attempt_metadata, decision_metadata, record_counts
+from orchestration.defs.schedules import read_claimant
 from orchestration.defs.waiting import WaitingJob, announce, chain_id, first_attempt
 from orchestration.domain.events import ConnectorEvent
 from orchestration.domain.job import Job
@@ -53,9 +54,10 @@ class JobExecution:
         Raises:
             RetryRequested: the policy of the job wants another attempt, in this run.
             Failure: the attempt failed, and another one follows in a new run or not at all; or it
-                could not start.
+                could not start, or shall not.
         """
         turn = _Turn.of(context)
+        self._ask_breaker(context)
         self._wait(context, turn)
         try:
             # Dagster's own limits decide how many of its runs overlap: they share the lock.
@@ -74,6 +76,19 @@ class JobExecution:
             metadata=attempt_metadata(self.job, result) | decision_metadata(decision, due),
             check_results=[_complete_check(self.job, result, decision)],
         )
+
+    def _ask_breaker(self, context: dg.OpExecutionContext) -> None:
+        """A run that a schedule has queued, and whose breaker has opened since, ends as cancelled: it
+        comes to as much as a tick that is skipped.
+        """
+        claimant = read_claimant(context.run) if context.retry_number == 0 else None
+        if claimant is None:
+            return
+        admission = Ledger(lambda: context.instance).admit(self.job, claimant)
+        if why := admission.refusal:
+            context.instance.report_run_canceling(context.run, f"The run ends, since {why}.")
+            text = f"job `{self.job.id}` is not run, since {why}"
+            raise dg.Failure(description=text, allow_retries=False)
 
     def _wait(self, context: dg.OpExecutionContext, turn: "_Turn") -> None:
         """For a retry in the same run. In here an interrupt ends the wait at once; Dagster's own

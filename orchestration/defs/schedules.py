@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RUN_KEY_TAG
 
 from orchestration.defs import tags
 from orchestration.defs.history import (
@@ -16,7 +17,14 @@ from orchestration.defs.history import (
 from orchestration.defs.ledger import Ledger
 from orchestration.defs.pauses import Pauses
 from orchestration.domain.describe import dagster_name, describe_schedule
-from orchestration.domain.due import Decision, DueRun, Look, decide_tick, missed_ticks
+from orchestration.domain.due import (
+    Decision,
+    DueRun,
+    Look,
+    decide_tick,
+    missed_ticks,
+    name_claimant,
+)
 from orchestration.domain.exact import exact_crons
 from orchestration.domain.job import Job
 from orchestration.domain.schedule import CronTrigger, Schedule
@@ -124,6 +132,16 @@ def build_requests(schedule: Schedule, job: Job, decision: Decision) -> list[dg.
         )
         for run in decision.runs
     ]
+
+
+def read_claimant(run: dg.DagsterRun) -> str | None:
+    """The name under which a run of a schedule asks the breaker; None for any other run: one that was
+    started by hand, or repeats another.
+    """
+    schedule = run.tags.get(tags.SCHEDULE)
+    if schedule is None or PARENT_RUN_ID_TAG in run.tags:
+        return None
+    return name_claimant(schedule, run.tags.get(tags.SCHEDULED_AT) or run.tags.get(RUN_KEY_TAG, ""))
 
 
 def _request_tags(schedule: Schedule, job: Job, run: DueRun) -> dict[str, str]:

@@ -75,8 +75,8 @@ class Breaker:
         return len(self._counted(policy, now))
 
     def next_probe(self, policy: BreakerPolicy, now: datetime) -> datetime | None:
-        """From when on a run may probe; None while it is closed. A probe of which nothing is heard
-        is given up after `open_for`.
+        """From when on a run may probe; None while it is closed. A probe that has not ended after
+        `open_for` is waited for no more, though it may still run.
         """
         if self.opened is None:
             return None
@@ -126,7 +126,7 @@ class Breaker:
         if probe := self._live_probe(policy, now):
             return (
                 f"half-open: `{probe.claimant}` probes since {_at(probe.since)} whether it works;"
-                f" the next probe is at {_at(following)} if nothing is heard of it"
+                f" the next probe is at {_at(following)} if that has not ended by then"
             )
         if self.state(policy, now) is BreakerState.HALF_OPEN:
             return (

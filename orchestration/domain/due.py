@@ -57,6 +57,11 @@ class DueRun:
         """The run of a tick that may be one of several, keyed by its instant."""
         return cls(key=instant.astimezone(UTC).isoformat(), instant=instant)
 
+    @property
+    def occasion(self) -> str:
+        """What sets the run apart from the others of its schedule."""
+        return self.instant.astimezone(UTC).isoformat() if self.instant else self.key or ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -139,7 +144,7 @@ def decide_tick(
     runs = (DueRun(instant=at),)
     if schedule.catch_up is CatchUp.ALL:
         runs = tuple(DueRun.of_tick(instant) for instant in instants)
-    return _launch(look, runs, _key(schedule, instants[0].isoformat()))
+    return _launch(look, schedule, runs)
 
 
 def missed_ticks(
@@ -189,7 +194,7 @@ def _decide_ticks(schedule: Schedule, trigger: TimeTrigger, look: Look) -> Decis
     if held := _held(schedule, look):
         return Decision(reason=held, cursor=here)
     runs = tuple(_run_of_tick(schedule, tick) for tick in due)
-    decision = _launch(look, runs, runs[0].key or schedule.name)
+    decision = _launch(look, schedule, runs)
     launched = due[len(decision.runs) - 1] if decision.runs else look.now
     return replace(decision, cursor=_cursor("ticks", launched))
 
@@ -230,16 +235,14 @@ def _decide_following(
         return Decision(reason=paused)
     runs = look.history.ended(_countable_failures(trigger) + 1)
     if not runs:
-        first = _key(schedule, "first")
-        return _launch(look, (DueRun(key=first),), first)
+        return _launch(look, schedule, (DueRun(key=_key(schedule, "first")),))
     last = runs[0]
     wait, why = _wait_after(trigger, runs)
     due = last.ended + wait
     if look.now < due:
         at = format_instant(due.replace(microsecond=0))
         return Decision(reason=f"due at {at}, {format_duration(wait)} after {why}")
-    key = f"after {last.run_id}"
-    return _launch(look, (DueRun(key=key),), _key(schedule, key))
+    return _launch(look, schedule, (DueRun(key=f"after {last.run_id}"),))
 
 
 def _wait_after(
@@ -272,8 +275,8 @@ def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
         return Decision(reason=reason, cursor=launched)
     if held := _closed(schedule, look) or _held(schedule, look):
         return Decision(reason=held, cursor=look.cursor)
-    key = _key(schedule, generation)
-    return _launch(look, (DueRun(key=key),), key, cursor=launched, held=look.cursor)
+    runs = (DueRun(key=_key(schedule, generation)),)
+    return _launch(look, schedule, runs, cursor=launched, held=look.cursor)
 
 
 def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decision:
@@ -294,14 +297,14 @@ def _decide_asset(schedule: Schedule, key: tuple[str, ...], look: Look) -> Decis
         return Decision(reason=f"`{name}` has not been updated", cursor=look.cursor)
     if held := _held(schedule, look):
         return Decision(reason=held, cursor=look.cursor)
-    occasion = _key(schedule, f"{name} {newest}")
-    return _launch(look, (DueRun(key=occasion),), occasion, cursor=here, held=look.cursor)
+    runs = (DueRun(key=_key(schedule, f"{name} {newest}")),)
+    return _launch(look, schedule, runs, cursor=here, held=look.cursor)
 
 
 def _launch(
     look: Look,
+    schedule: Schedule,
     runs: tuple[DueRun, ...],
-    claimant: str,
     *,
     cursor: str | None = None,
     held: str | None = None,
@@ -309,10 +312,15 @@ def _launch(
     """The runs, of which a probe is the first alone, and `cursor`; or, with the cursor `held`, the
     reason why the breaker lets none of them through.
     """
-    admission = look.admit(claimant)
+    admission = look.admit(name_claimant(schedule.name, runs[0].occasion))
     if admission.refusal:
         return Decision(reason=admission.refusal, cursor=held)
     return Decision(runs=runs[:1] if admission.is_probe else runs, cursor=cursor)
+
+
+def name_claimant(schedule: str, occasion: str) -> str:
+    """The name under which a run asks the breaker: when it is due, and again when it starts."""
+    return f"{schedule} {occasion.removeprefix(f'{schedule} ')}"
 
 
 def once_cursor(generation: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.defs import tags
 from orchestration.defs.ledger import Ledger
+from orchestration.defs.pauses import Pauses
 from orchestration.defs.schedules import build_schedule
 from orchestration.defs.sensors import build_sensor
 from orchestration.domain.breaker import BreakerPolicy
@@ -130,5 +131,5 @@ def test_a_schedule_is_paused_by_the_failures_of_its_own_job_until_it_is_resumed
     assert look("globex") == ["globex"]
     assert look("initech", max_consecutive_errors=1) == ["initech"]
 
-    Ledger(lambda: instance).resume("acme_hourly")
+    Pauses(lambda: instance).resume("acme_hourly")
     assert look("acme", max_consecutive_errors=1) == ["acme"]

@@ -143,7 +143,7 @@ def test_the_next_probe_is_known(breaker, minute, following):
             18,
             (
                 "half-open: `a` probes since 2026-06-01 12:17:00+00:00 whether it works; the next"
-                " probe is at 2026-06-01 12:32:00+00:00 if nothing is heard of it"
+                " probe is at 2026-06-01 12:32:00+00:00 if that has not ended by then"
             ),
         ),
     ],
