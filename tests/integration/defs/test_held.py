@@ -95,7 +95,8 @@ def make_schedule(tenant, name, trigger=None, **changes) -> Schedule:
 
 
 def open_breaker(instance, tenant, *, minutes_ago) -> None:
-    ledger = Ledger(lambda: instance, lambda: NOW - timedelta(minutes=minutes_ago))
+    then = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    ledger = Ledger(lambda: instance, lambda: then)
     for _ in range(POLICY.failures):
         ledger.record(make_job(tenant), Outcome.FAILED)
 

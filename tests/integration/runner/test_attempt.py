@@ -170,8 +170,10 @@ sys.exit(0 if len(sys.stdin.buffer.read()) == 1_000_000 - 4096 else 3)
 
 
 def test_what_a_process_says_while_nobody_listens_is_not_lost(attempt):
+    before = psutil.Process().children()
+
     def wait_for_the_end(line: str) -> None:
-        [guard] = psutil.Process().children()
+        [guard] = (child for child in psutil.Process().children() if child not in before)
         while line == "first words" and guard.status() != psutil.STATUS_ZOMBIE:
             os.sched_yield()
 
