@@ -15,7 +15,7 @@ from dagster._core.storage.tags import (
 )
 
 from orchestration.defs import tags
-from orchestration.defs.waiting import Wait
+from orchestration.defs.waiting import Wait, read_state
 from orchestration.domain.due import EndedRun
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ class InstanceHistory:
 
     def _waits(self, run: dg.DagsterRun) -> bool:
         """Whether it is this job of the run that is to be repeated."""
-        return tags.retry_slot(self.job_id) in run.tags
+        return read_state(run, self.job_id) is Wait.WAITING
 
     def _is_followed(self, run: dg.DagsterRun) -> bool:
         """Whether another run repeats the job, now or later, and says what came of it."""
-        return self._waits(run) and run.tags.get(tags.RETRY) in _FOLLOWED
+        return read_state(run, self.job_id) in _FOLLOWED
 
     def _filter(
         self, statuses: list[dg.DagsterRunStatus], more: Mapping[str, str] = _NO_TAGS

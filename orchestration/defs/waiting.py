@@ -7,13 +7,20 @@ what they say names the run that it was said of, and is nothing to any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import logging
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
-from dagster._core.storage.tags import PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, RUN_KEY_TAG
+from dagster._core.storage.tags import (
+    PARENT_RUN_ID_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_KEY_TAG,
+    WILL_RETRY_TAG,
+)
 
 from orchestration.defs import tags
 
@@ -27,11 +34,8 @@ _IDS_IN_A_QUERY: Final = 100
 _LONGEST_REASON: Final = 200
 """Databases index tags, and refuse long ones."""
 _DUE_AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
-_MAY_WAIT: Final = (
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.SUCCESS,  # in part
-)
+# Dagster says of a failed run at once whether it repeats it, and soon does.
+_DAGSTERS_TURN: Final = timedelta(minutes=10)
 _OWN: Final = frozenset(
     {
         tags.RETRY,
@@ -44,17 +48,37 @@ _OWN: Final = frozenset(
         tags.CONNECTOR_TYPE,
     }
 )
+_NUMBER: Final = re.compile("[1-9][0-9]{0,8}")
+_CURE: Final = (
+    "re-execute the run in the UI, or take its retry back with `orchestrate retry cancel`"
+)
+_logger = logging.getLogger(__name__)
 
 
 class Wait(StrEnum):
-    """What became of a wait, in the tag `orchestration/retry`. Replaced: somebody else has repeated
-    the run.
+    """What became of a wait: of a job's in the tag of the job, of the run's, when no job of it waits
+    any more, in `orchestration/retry`: there the first of these that holds for one of the jobs.
     """
 
     WAITING = "waiting"
     LAUNCHED = "launched"
     REPLACED = "replaced"
+    """Somebody else has repeated the run."""
     CANCELLED = "cancelled"
+    """The retry was taken back, or the run was cancelled."""
+    VOID = "void"
+    """What the run says cannot be read, or was said of another run."""
+
+
+_ENDS: Final = (Wait.LAUNCHED, Wait.REPLACED, Wait.CANCELLED, Wait.VOID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A code location, as the runs that it was asked for name it: by its repository and its name."""
+
+    repository: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +100,15 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRun:
-    """A run with jobs that wait. `followers` are the runs that repeat it, as far as there are any."""
+    """A run with jobs that wait. `followers` are the runs that repeat it, as far as there are any;
+    `unreadable` are jobs of which the run says nothing that can be read.
+    """
 
     run: dg.DagsterRun
     due: datetime
     jobs: tuple[WaitingJob, ...]
     followers: tuple[dg.DagsterRun, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -104,8 +131,48 @@ class WaitingRun:
         return any(_covers(run, job) for run in self.followers if run not in retries)
 
     def open_jobs(self) -> tuple[WaitingJob, ...]:
-        """The jobs that nothing has repeated."""
+        """The jobs that nothing has repeated; none of a run that was cancelled after all."""
+        if self.run.status is dg.DagsterRunStatus.CANCELED:
+            return ()
         return tuple(j for j in self.jobs if not (self.retry_of(j) or self.is_replaced(j)))
+
+    def ended_jobs(self) -> dict[str, Wait]:
+        """What became of the jobs, by id, that do not wait any more, though the run says so.
+
+        A retry that was made and never queued is asked for again: Dagster then queues that very run.
+        """
+        ended = dict.fromkeys(self.unreadable, Wait.VOID)
+        for job in self.jobs:
+            retry = self.retry_of(job)
+            if self.run.status is dg.DagsterRunStatus.CANCELED:
+                ended[job.job_id] = Wait.CANCELLED
+            elif retry is None and self.is_replaced(job):
+                ended[job.job_id] = Wait.REPLACED
+            elif retry is not None and retry.status is not dg.DagsterRunStatus.NOT_STARTED:
+                ended[job.job_id] = Wait.LAUNCHED
+        return ended
+
+    def find_crash(self, now: datetime) -> str:
+        """Why the run is left to Dagster; empty if it is not. A worker may die when it has just said
+        that it waits, and Dagster says of each failed run whether it repeats it. Nothing is launched
+        before it has, however late: it may repeat the run whenever its daemon is there again.
+        """
+        if self.run.status is not dg.DagsterRunStatus.FAILURE:
+            return ""
+        is_late = now - self.due > _DAGSTERS_TURN
+        match self.run.tags.get(WILL_RETRY_TAG):
+            case "false":
+                return ""
+            case None if is_late:
+                return (
+                    f"Dagster does not say whether it repeats the run as one that crashed; {_CURE}"
+                )
+            case None:
+                return "it is not known yet whether Dagster repeats the run as one that crashed"
+            case _ if is_late:
+                return f"Dagster was to repeat the run, which crashed, and has not; {_CURE}"
+            case _:
+                return "Dagster repeats the run, which crashed"
 
     def _retries(self) -> list[dg.DagsterRun]:
         return [run for run in self.followers if run.tags.get(tags.RETRY_OF) == self.run_id]
@@ -122,8 +189,13 @@ def first_attempt(run: dg.DagsterRun) -> int:
     A run that repeats a retry carries its tags too, but is the child of another run.
     """
     retry_of = run.tags.get(tags.RETRY_OF)
-    is_retry = retry_of is not None and retry_of == run.tags.get(PARENT_RUN_ID_TAG)
-    return int(run.tags.get(tags.ATTEMPT, 1)) if is_retry else 1
+    if retry_of is None or retry_of != run.tags.get(PARENT_RUN_ID_TAG):
+        return 1
+    said = run.tags.get(tags.ATTEMPT, "")
+    attempt = _read_attempt(said)
+    if attempt is None:
+        _logger.warning("the tag `%s` is no number, and 1 is taken: `%s`", tags.ATTEMPT, said)
+    return attempt or 1
 
 
 def chain_id(run: dg.DagsterRun) -> str:
@@ -147,42 +219,52 @@ def announce(instance: dg.DagsterInstance, run_id: str, job: WaitingJob, due: da
 
 def read_wait(run: dg.DagsterRun) -> WaitingRun | None:
     """What the run says of its wait; None if it does not wait, or says it of another run."""
-    if run.tags.get(tags.RETRY) != Wait.WAITING:
-        return None
-    jobs = tuple(filter(None, (_read_job(run, key) for key in sorted(run.tags))))
-    return WaitingRun(run=run, due=_read_due(run), jobs=jobs) if jobs else None
+    wait = _read_wait(run)
+    return wait if run.tags.get(tags.RETRY) == Wait.WAITING and wait.jobs else None
 
 
-def find_waiting(instance: dg.DagsterInstance) -> list[WaitingRun]:
-    """The runs that wait and what repeats them, the first due first. Those that have not ended yet
-    are among them.
+def read_state(run: dg.DagsterRun, job_id: str) -> Wait | None:
+    """Whether one of the jobs of the run waits, or what became of it; None if it never has."""
+    slot = tags.retry_slot(job_id)
+    if _read_job(run, slot):
+        return Wait.WAITING
+    said = run.tags.get(slot)
+    return Wait(said) if said in _ENDS else None
 
-    Two questions to the index of the tags, however many runs there have been.
+
+def find_waiting(
+    instance: dg.DagsterInstance, location: Location | None = None
+) -> list[WaitingRun]:
+    """The runs that wait and what repeats them, the first due first. Among them are those that have
+    not ended yet, and those that only say that they wait; see `ended_jobs`.
+
+    With a location only its own, and those that nobody has launched from one, such as a program that
+    runs a job in its own process. Two questions to the index of the tags, however many runs there
+    have been.
     """
     found = instance.get_runs(dg.RunsFilter(tags={tags.RETRY: Wait.WAITING.value}))
-    waiting = [wait for run in found if run.status in _MAY_WAIT and (wait := read_wait(run))]
+    waiting = [_read_wait(run) for run in found if location is None or _is_of(run, location)]
     followers = _find_followers(instance, [wait.run_id for wait in waiting])
-    complete = [
-        WaitingRun(run=w.run, due=w.due, jobs=w.jobs, followers=followers.get(w.run_id, ()))
-        for w in waiting
-    ]
+    complete = [replace(w, followers=followers.get(w.run_id, ())) for w in waiting]
     return sorted(complete, key=lambda wait: (wait.due, wait.run_id))
 
 
-def end_wait(instance: dg.DagsterInstance, run_id: str, state: Wait) -> None:
-    """Let the run say that it does not wait any more, and why."""
-    instance.add_run_tags(run_id, {tags.RETRY: state.value})
+def end_wait(instance: dg.DagsterInstance, wait: WaitingRun, ended: Mapping[str, Wait]) -> None:
+    """Let the run say of these jobs, by their ids, that they do not wait any more, and why; and of
+    itself, when they are the last ones.
+    """
+    added = {tags.retry_slot(job_id): state.value for job_id, state in ended.items()}
+    if not {job.job_id for job in wait.jobs} - ended.keys():
+        said = {**wait.run.tags, **added}
+        states = {value for key, value in said.items() if key.startswith(tags.RETRY_SLOTS)}
+        added[tags.RETRY] = next((state for state in _ENDS if state in states), Wait.VOID).value
+    instance.add_run_tags(wait.run_id, added)
 
 
 def cancel_wait(instance: dg.DagsterInstance, wait: WaitingRun, jobs: Iterable[WaitingJob]) -> None:
     """Take back the retries of these jobs of the run; nothing launches them any more."""
     taken = [job.job_id for job in jobs]
-    instance.add_run_tags(
-        wait.run_id, {tags.retry_slot(job_id): Wait.CANCELLED.value for job_id in taken}
-    )
-    run = instance.get_run_by_id(wait.run_id)
-    if run is not None and read_wait(run) is None:
-        end_wait(instance, wait.run_id, Wait.CANCELLED)
+    end_wait(instance, wait, dict.fromkeys(taken, Wait.CANCELLED))
     names = ", ".join(f"`{job_id}`" for job_id in taken)
     instance.report_engine_event(f"The retry of {names} was cancelled.", wait.run)
 
@@ -234,19 +316,44 @@ def _covers(run: dg.DagsterRun, job: WaitingJob) -> bool:
     return has_step and (assets is None or dg.AssetKey(job.asset_key) in assets)
 
 
-def _read_job(run: dg.DagsterRun, key: str) -> WaitingJob | None:
-    if not key.startswith(tags.RETRY_SLOTS):
-        return None
-    said_of, _, rest = run.tags[key].partition(" ")
-    if said_of != run.run_id:
-        return None
-    attempt, asset_key, reason = rest.split(" ", 2)
-    return WaitingJob(
-        job_id=key.removeprefix(tags.RETRY_SLOTS),
-        asset_key=tuple(asset_key.split("/")),
-        attempt=int(attempt),
-        reason=reason,
+def _is_of(run: dg.DagsterRun, location: Location) -> bool:
+    if run.remote_job_origin is None:
+        return True
+    origin = run.remote_job_origin.repository_origin
+    return location == Location(
+        repository=origin.repository_name, name=origin.code_location_origin.location_name
     )
+
+
+def _read_wait(run: dg.DagsterRun) -> WaitingRun:
+    slots = sorted(key for key in run.tags if key.startswith(tags.RETRY_SLOTS))
+    jobs = {slot: _read_job(run, slot) for slot in slots if run.tags[slot] not in _ENDS}
+    return WaitingRun(
+        run=run,
+        due=_read_due(run),
+        jobs=tuple(job for job in jobs.values() if job),
+        unreadable=tuple(
+            slot.removeprefix(tags.RETRY_SLOTS) for slot, job in jobs.items() if job is None
+        ),
+    )
+
+
+def _read_job(run: dg.DagsterRun, slot: str) -> WaitingJob | None:
+    """Tags can be edited, and copied: None if it is nothing that the run has said of itself."""
+    match run.tags.get(slot, "").split(" ", 3):
+        case [run.run_id, said, asset_key, reason] if attempt := _read_attempt(said):
+            return WaitingJob(
+                job_id=slot.removeprefix(tags.RETRY_SLOTS),
+                asset_key=tuple(asset_key.split("/")),
+                attempt=attempt,
+                reason=reason,
+            )
+        case _:
+            return None
+
+
+def _read_attempt(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _read_due(run: dg.DagsterRun) -> datetime:

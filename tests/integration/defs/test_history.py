@@ -23,6 +23,7 @@ from dagster._utils.error import SerializableErrorInfo
 from orchestration.defs import tags
 from orchestration.defs.history import InstanceHistory, TickHistory, launched_keys, read_tick_id
 from orchestration.defs.schedules import build_schedule
+from orchestration.defs.waiting import Wait, WaitingJob, announce, end_wait, read_wait
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.problem import Location
 from orchestration.domain.schedule import CatchUp, CronTrigger, Schedule
@@ -109,31 +110,64 @@ def test_ended_runs_come_by_the_time_of_their_end_with_how_they_ended(instance, 
     assert datetime.now(UTC) - ended[0].ended < timedelta(minutes=1)
 
 
-def wait_tags(*job_ids, state="waiting"):
-    return {tags.RETRY: state} | {tags.retry_slot(job_id): "told" for job_id in job_ids}
+def add_waiting(instance, *job_ids, jobs=(), status=STATUS.FAILURE) -> str:
+    """A run of which these jobs wait. `jobs` are all that it covers, if it covers more."""
+    run_id = add_run(instance, *(jobs or job_ids), status=status)
+    for job_id in job_ids:
+        job = WaitingJob(
+            job_id=job_id, asset_key=tuple(job_id.split("/")), attempt=2, reason="it may pass"
+        )
+        announce(instance, run_id, job, datetime(2030, 1, 1, tzinfo=UTC))
+    return run_id
+
+
+def end_waits(instance, run_id, state, *job_ids) -> None:
+    wait = read_wait(instance.get_run_by_id(run_id))
+    end_wait(instance, wait, dict.fromkeys(job_ids, Wait(state)))
 
 
 def test_a_run_that_waits_for_its_retry_is_under_way(instance, history):
-    for state in ("waiting", "launched", "replaced", "cancelled"):
-        more = wait_tags("acme/orders", state=state)
-        add_run(instance, "acme/orders", status=STATUS.FAILURE, **more)
+    add_waiting(instance, "acme/orders")
+    for state in ("launched", "replaced", "cancelled", "void"):
+        end_waits(instance, add_waiting(instance, "acme/orders"), state, "acme/orders")
     for tenant in TENANTS[1:]:
-        job_id = f"{tenant}/orders"
-        add_run(instance, job_id, status=STATUS.FAILURE, **wait_tags(job_id))
+        add_waiting(instance, f"{tenant}/orders")
 
     assert history.under_way(9) == 1
 
 
 def test_a_run_that_was_cancelled_waits_for_nothing(instance, history):
-    add_run(instance, "acme/orders", status=STATUS.CANCELED, **wait_tags("acme/orders"))
+    add_waiting(instance, "acme/orders", status=STATUS.CANCELED)
 
     assert history.under_way(9) == 0
 
 
+def test_a_copy_of_a_run_that_waits_does_not(instance, history):
+    """As another program makes one in a storage of Dagster's own."""
+    copied = instance.get_run_by_id(add_waiting(instance, "acme/orders")).tags
+    add_run(instance, "acme/orders", status=STATUS.FAILURE, **copied)
+
+    assert history.under_way(9) == 1
+
+
+@pytest.mark.parametrize("state", ["launched", "replaced", "cancelled"])
+def test_a_job_whose_wait_is_over_is_not_held_by_another_that_goes_on_waiting(
+    instance, history, state
+):
+    """For ever, if the job that waits is gone."""
+    run_id = add_waiting(instance, "acme/orders", "acme/customers")
+
+    end_waits(instance, run_id, state, "acme/orders")
+
+    other = InstanceHistory(lambda: instance, "acme/customers")
+    assert (history.under_way(9), other.under_way(9)) == (0, 1)
+    is_result = state == "cancelled"
+    assert [run.run_id for run in history.results(1)] == [run_id] * is_result
+
+
 def test_of_a_run_of_several_jobs_only_those_wait_that_are_to_be_repeated(instance, history):
     jobs = ("acme/orders", "acme/customers", "globex/orders")
-    run_id = add_run(instance, *jobs, **wait_tags("acme/customers"))
-    end_run(instance, run_id, failed=True)
+    run_id = add_waiting(instance, "acme/customers", jobs=jobs)
 
     waiting = {job_id: InstanceHistory(lambda: instance, job_id).under_way(9) for job_id in jobs}
 
@@ -144,8 +178,9 @@ def test_of_a_run_of_several_jobs_only_those_wait_that_are_to_be_repeated(instan
 def test_of_runs_that_repeat_each_other_the_last_one_is_the_result(instance, history):
     first = add_run(instance, "acme/orders")
     for state in ("launched", "launched", "replaced", "cancelled", *["launched"] * 7):
-        run_id = add_run(instance, "acme/orders", **wait_tags("acme/orders", state=state))
+        run_id = add_waiting(instance, "acme/orders", status=STATUS.STARTED)
         end_run(instance, run_id, failed=True)
+        end_waits(instance, run_id, state, "acme/orders")
         if state == "cancelled":
             given_up = run_id
     end_run(instance, first, failed=True)

@@ -3,10 +3,12 @@ from uuid import UUID
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from orchestration.defs import tags
 from orchestration.defs.linked_runs import link
 from orchestration.defs.waiting import (
+    Location,
     Wait,
     WaitingJob,
     announce,
@@ -16,6 +18,7 @@ from orchestration.defs.waiting import (
     find_waiting,
     first_attempt,
     is_cancelled,
+    read_state,
     read_wait,
     retry_tags,
 )
@@ -67,6 +70,17 @@ def test_a_run_begins_with_attempt_1_unless_it_is_the_retry_of_its_parent():
     assert first_attempt(dg.DagsterRun(job_name="acme")) == 1
 
 
+@pytest.mark.parametrize("text", ["", "two", "0", "-1", "2.5"])
+def test_an_attempt_that_cannot_be_read_is_the_first_and_that_is_told(caplog, text):
+    retry = {tags.RETRY_OF: run_id(1), PARENT: run_id(1), tags.ATTEMPT: text}
+
+    assert first_attempt(dg.DagsterRun(job_name="acme", tags=retry)) == 1
+
+    assert caplog.messages == [
+        f"the tag `orchestration/attempt` is no number, and 1 is taken: `{text}`"
+    ]
+
+
 def test_a_run_says_until_when_which_job_waits_for_which_attempt(instance, add):
     add(1)
 
@@ -82,6 +96,8 @@ def test_a_run_says_until_when_which_job_waits_for_which_attempt(instance, add):
     }
     wait = read_wait(run)
     assert (wait.due, wait.jobs) == (DUE, (wait_of(attempt=3),))
+    assert read_state(run, "acme/orders") is Wait.WAITING
+    assert read_state(run, "acme/other") is None
 
 
 def test_jobs_of_three_tenants_in_one_run_wait_for_the_last_of_them(instance, add):
@@ -119,9 +135,17 @@ def test_runs_that_wait_come_in_the_order_in_which_they_are_due(instance, add):
 
 def test_a_run_that_was_cancelled_after_all_waits_for_nothing(instance, add):
     add(1, status=dg.DagsterRunStatus.CANCELED)
-    announce(instance, run_id(1), wait_of(), DUE)
+    for tenant in ("acme", "globex", "initech"):
+        announce(instance, run_id(1), wait_of(tenant), DUE)
 
+    [wait] = find_waiting(instance)
+    assert wait.open_jobs() == ()
+    assert wait.ended_jobs() == {
+        f"{tenant}/orders": Wait.CANCELLED for tenant in ("acme", "globex", "initech")
+    }
+    end_wait(instance, wait, wait.ended_jobs())
     assert find_waiting(instance) == []
+    assert instance.get_run_by_id(run_id(1)).tags[tags.RETRY] == "cancelled"
 
 
 def test_a_run_that_has_been_given_the_tags_of_another_does_not_wait(instance, add):
@@ -130,7 +154,58 @@ def test_a_run_that_has_been_given_the_tags_of_another_does_not_wait(instance, a
     copied = instance.get_run_by_id(run_id(1)).tags
     instance.add_run(dg.DagsterRun(job_name="acme", run_id=run_id(2), status=FAILED, tags=copied))
 
-    assert [wait.run_id for wait in find_waiting(instance)] == [run_id(1)]
+    found = {wait.run_id: wait for wait in find_waiting(instance)}
+
+    assert {key: wait.jobs for key, wait in found.items()} == {
+        run_id(1): (wait_of(),),
+        run_id(2): (),
+    }
+    assert found[run_id(2)].ended_jobs() == {"acme/orders": Wait.VOID}
+    assert read_state(found[run_id(2)].run, "acme/orders") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "oops", "{own}", "{own} oops", "{own} two acme/orders why", "{own} 0 a/b why"]
+)
+def test_a_tag_that_cannot_be_read_is_no_wait_and_costs_no_other(instance, add, text):
+    for number in (1, 2):
+        add(number)
+    for number, tenant in ((1, "acme"), (1, "globex"), (2, "initech")):
+        announce(instance, run_id(number), wait_of(tenant), DUE)
+    slot = tags.retry_slot("acme/orders")
+    instance.add_run_tags(run_id(1), {slot: text.format(own=run_id(1))})
+
+    first, second = find_waiting(instance)
+
+    assert [job.job_id for job in first.jobs + second.jobs] == ["globex/orders", "initech/orders"]
+    assert first.unreadable == ("acme/orders",)
+    end_wait(instance, first, first.ended_jobs())
+    said = instance.get_run_by_id(run_id(1)).tags
+    assert (said[slot], said[tags.RETRY]) == ("void", "waiting")
+    assert find_waiting(instance)[0].unreadable == ()
+
+
+def test_a_location_finds_the_waits_of_its_own_runs_and_of_runs_from_nowhere(instance, add):
+    """Two locations of one instance, with the same tenant and job."""
+    for number, name in enumerate(["staging", "production", None], 1):
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(name or ""), "__repository__")
+        add(number, remote_job_origin=origin.get_job_origin("acme") if name else None)
+        announce(instance, run_id(number), wait_of(), DUE)
+
+    locations = [
+        Location(repository="__repository__", name="staging"),
+        Location(repository="__repository__", name="production"),
+        Location(repository="another", name="staging"),
+        None,
+    ]
+    found = [[wait.run_id for wait in find_waiting(instance, each)] for each in locations]
+
+    assert found == [
+        [run_id(1), run_id(3)],
+        [run_id(2), run_id(3)],
+        [run_id(3)],
+        [run_id(1), run_id(2), run_id(3)],
+    ]
 
 
 @pytest.mark.parametrize("text", ["soon", ""])
@@ -183,7 +258,7 @@ def test_the_retry_of_a_retry_belongs_to_the_group_of_the_first_run(instance, ad
     announce(instance, run_id(1), wait_of(), DUE)
     [first] = find_waiting(instance)
     add(2, tags=retry_tags(first, first.jobs[0]))
-    end_wait(instance, run_id(1), Wait.LAUNCHED)
+    end_wait(instance, first, {"acme/orders": Wait.LAUNCHED})
     announce(instance, run_id(2), wait_of(attempt=3), DUE)
 
     [second] = find_waiting(instance)
@@ -290,6 +365,44 @@ def test_of_several_jobs_of_a_run_one_can_be_cancelled(instance, add):
 
     [left] = find_waiting(instance)
     assert [job.job_id for job in left.jobs] == ["acme/orders", "initech/orders"]
+    assert [read_state(left.run, job.job_id) for job in wait.jobs] == [
+        Wait.WAITING,
+        Wait.CANCELLED,
+        Wait.WAITING,
+    ]
+
+
+def test_a_run_says_what_became_of_its_jobs_when_the_last_one_waits_no_more(instance, add):
+    add(1)
+    for tenant in ("acme", "globex", "initech"):
+        announce(instance, run_id(1), wait_of(tenant), DUE)
+    said = []
+    for tenant, state in (
+        ("globex", Wait.LAUNCHED),
+        ("acme", Wait.CANCELLED),
+        ("initech", Wait.REPLACED),
+    ):
+        [wait] = find_waiting(instance)
+        end_wait(instance, wait, {f"{tenant}/orders": state})
+        said.append(instance.get_run_by_id(run_id(1)).tags[tags.RETRY])
+
+    assert said == ["waiting", "waiting", "launched"]
+
+
+def test_two_who_each_end_a_wait_without_knowing_of_the_other_leave_nothing_behind(instance, add):
+    add(1)
+    for tenant in ("acme", "globex"):
+        announce(instance, run_id(1), wait_of(tenant), DUE)
+    [wait] = find_waiting(instance)
+    end_wait(instance, wait, {"acme/orders": Wait.CANCELLED})
+    end_wait(instance, wait, {"globex/orders": Wait.LAUNCHED})
+
+    [left] = find_waiting(instance)
+    assert (left.jobs, left.ended_jobs()) == ((), {})
+    end_wait(instance, left, {})
+
+    assert find_waiting(instance) == []
+    assert instance.get_run_by_id(run_id(1)).tags[tags.RETRY] == "launched"
 
 
 def test_the_retry_of_a_run_that_was_deleted_is_cancelled(instance, add):
