@@ -30,6 +30,18 @@ class Holds:
 NO_HOLDS: Final = Holds()
 
 
+def explain_unprobed(workspace: Workspace, row: BreakerRow) -> str:
+    """What closes a breaker that no scheduled run will probe; empty where one will, or it is closed."""
+    probing = {s.job_id for s in workspace.schedules if s.enabled}
+    ends = {(job.tenant, job.connector) for job in workspace.jobs if job.id in probing}
+    if row.since is None or (row.tenant, row.connector) in ends:
+        return ""
+    return (
+        f"no enabled schedule of `{row.tenant}` has `{row.connector}`: a run by hand that succeeds"
+        f" closes the breaker, or `orchestrate breaker reset {row.tenant} {row.connector}`"
+    )
+
+
 def find_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
     """What the instance of the workspace has against its schedules, whether it is up or not. It is
     not asked where the files provide for nothing of the kind.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.doctor.finding import Finding, fail, fine, warn
+from orchestration.cli.holds import explain_unprobed
 from orchestration.cli.output import count
 from orchestration.domain.describe import is_sensor
 from orchestration.domain.schedule import Overlap
@@ -87,9 +88,14 @@ def check_pauses(seen: Observed) -> Iterator[Finding]:
 
 
 def check_breakers(seen: Observed) -> Iterator[Finding]:
-    """No tenant leaves a connector alone since it keeps failing."""
+    """No tenant leaves a connector alone since it keeps failing. Where nothing is scheduled, nothing
+    is held back.
+    """
     standing = [row for row in seen.holds.breakers if row.since]
     for row in standing:
+        if unprobed := explain_unprobed(seen.workspace, row):
+            yield fine(f"{row.reason}; {unprobed}")
+            continue
         yield warn(
             row.reason,
             help="correct what fails; a probe will find out, or at once"

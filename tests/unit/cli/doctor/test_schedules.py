@@ -212,10 +212,15 @@ def test_breakers_that_are_not_closed_are_named_with_the_way_out(bench):
             reason=f"the breaker of {tenant} is {state}",
         )
 
-    def findings(*states):
+    def findings(*states, unscheduled=""):
+        schedules = tuple(
+            replace(schedule, enabled=schedule.job_id != f"{unscheduled}/orders")
+            for schedule in bench.workspace.schedules
+        )
+        workspace = replace(bench.workspace, schedules=schedules)
         tenants = ("acme", "globex", "initech")
         rows = tuple(row(tenant, state) for tenant, state in zip(tenants, states, strict=False))
-        return list(check_breakers(bench.observe(holds=Holds(breakers=rows))))
+        return list(check_breakers(bench.observe(workspace, holds=Holds(breakers=rows))))
 
     closed, half, opened = BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN
     assert findings(closed, half, opened) == [
@@ -227,4 +232,10 @@ def test_breakers_that_are_not_closed_are_named_with_the_way_out(bench):
         for tenant, state in (("globex", half), ("initech", opened))
     ]
     assert findings(closed, closed, closed) == [fine("3 breakers, all closed")]
+    assert findings(closed, half, unscheduled="globex") == [
+        fine(
+            "the breaker of globex is half-open; no enabled schedule of `globex` has `stripe`: a run"
+            " by hand that succeeds closes the breaker, or `orchestrate breaker reset globex stripe`"
+        )
+    ]
     assert findings() == []
