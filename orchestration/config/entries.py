@@ -84,7 +84,7 @@ def _read_entry(
     fields, faulty = _read_fields(document, place, value)
     if fields is None:
         return None
-    refusal = names.check_name(fields.name, reserved=names.RESERVED_NAMES)
+    refusal = names.check_schedule_name(fields.name)
     refuse_name(document, (*place, "name"), fields.name, "a schedule", refusal)
     check_tags(document, (*place, "tags"), fields.tags, strict_values=False)
     timing = read_timing(document, place, fields, faulty=faulty)

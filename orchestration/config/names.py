@@ -11,6 +11,8 @@ import keyword
 import re
 from dataclasses import dataclass
 
+from orchestration.domain.describe import OWN_SENSORS, SENSOR_SUFFIX
+
 LONGEST_NAME = 63
 AUTOMATIC_TAGS = ("tenant", "job_name", "connector_type")
 RESERVED_NAMES = frozenset(keyword.kwlist) | frozenset(
@@ -58,6 +60,19 @@ def check_name(value: str, *, reserved: frozenset[str] = frozenset()) -> Refusal
         return Refusal("only letters, digits and `_` are allowed", cure)
     if value in reserved:
         return Refusal("Dagster reserves this word", f"add something: `{value}_data`")
+    return None
+
+
+def check_schedule_name(value: str) -> Refusal | None:
+    """Why `value` cannot be the name of a schedule, which no two in Dagster share, nor a schedule and
+    a sensor.
+    """
+    if refusal := check_name(value, reserved=RESERVED_NAMES):
+        return refusal
+    if value in OWN_SENSORS:
+        return Refusal("a sensor that is always there has it", f"add something: `{value}_data`")
+    if value.endswith(SENSOR_SUFFIX):
+        return Refusal(f"sensors have names that end in `{SENSOR_SUFFIX}`", "leave the ending out")
     return None
 
 

@@ -49,7 +49,10 @@ class ScheduleEntry(FileModel):
 
     model_config = ConfigDict(json_schema_extra=_ONE_TRIGGER)
 
-    name: Text = Field(description="The name of the schedule.")
+    name: Text = Field(
+        description="The name of the schedule. Those of sensors in Dagster are taken: `retries`, "
+        "`config_problems`, and all that end in `__sensor`."
+    )
     config: Text = Field(description="The job file, from the folder of `runner.yaml`.")
     cron: Crons = Field(
         default=[],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from orchestration.defs.metadata import code_reference, fence
+from orchestration.domain.describe import FAULT_SENSOR
 from orchestration.domain.job import RUNNER_FAULT_KEY
 from orchestration.domain.problem import Location, Problem, format_problem
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from orchestration.domain.workspace import Workspace
 
 CONFIG_CHECK = "config_valid"
-SENSOR_NAME = "config_problems"
 _SENSOR_SECONDS = 30
 
 Reload = Callable[[], "Workspace"]
@@ -120,7 +120,7 @@ def build_fault_sensor(faults: Sequence[Fault]) -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=events, cursor=digest)
 
     return dg.SensorDefinition(
-        name=SENSOR_NAME,
+        name=FAULT_SENSOR,
         evaluation_fn=report,
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,

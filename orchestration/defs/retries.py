@@ -13,7 +13,6 @@ import dagster as dg
 from dagster._core.errors import DagsterRunNotFoundError
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
-from orchestration.defs import tags
 from orchestration.defs.history import read_tick_id
 from orchestration.defs.ledger import Ledger
 from orchestration.defs.sensors import forget_looks
@@ -26,6 +25,7 @@ from orchestration.defs.waiting import (
     find_waiting,
     retry_tags,
 )
+from orchestration.domain.describe import RETRY_SENSOR
 from orchestration.domain.job import Job
 
 _LOOK_SECONDS = 9
@@ -153,7 +153,7 @@ def build_retry_sensor(
 ) -> dg.SensorDefinition:
     """The sensor `retries`, running from the start. `jobs` are those that can run."""
     return dg.SensorDefinition(
-        name=tags.RETRY_SENSOR,
+        name=RETRY_SENSOR,
         jobs=list(tenant_jobs) or None,
         evaluation_fn=RetryEvaluation({job.asset_key: job for job in jobs}),
         minimum_interval_seconds=_LOOK_SECONDS,

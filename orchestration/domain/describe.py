@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
     from orchestration.domain.schedule import Schedule, Trigger
 
-_SENSOR_SUFFIX = "__sensor"
+RETRY_SENSOR = "retries"
+FAULT_SENSOR = "config_problems"
+OWN_SENSORS = frozenset({RETRY_SENSOR, FAULT_SENSOR})
+"""The sensors that are there without an entry. No entry has such a name, see `dagster_name`."""
+SENSOR_SUFFIX = "__sensor"
+"""How the name of an entry's sensor ends, and that of no entry."""
 
 
 def is_sensor(schedule: Schedule) -> bool:
@@ -40,12 +45,12 @@ def dagster_name(schedule: Schedule) -> str:
     key, and one that was a schedule yesterday and is a sensor today would keep every sensor from
     being evaluated, or never run again the other way round (`add_instigator_state` of 1.13).
     """
-    return f"{schedule.name}{_SENSOR_SUFFIX}" if is_sensor(schedule) else schedule.name
+    return f"{schedule.name}{SENSOR_SUFFIX}" if is_sensor(schedule) else schedule.name
 
 
 def schedule_name(name: str, *, sensor: bool) -> str:
     """The name of the entry whose Dagster schedule, or sensor, has that name."""
-    return name.removesuffix(_SENSOR_SUFFIX) if sensor else name
+    return name.removesuffix(SENSOR_SUFFIX) if sensor else name
 
 
 def describe_schedule(schedule: Schedule) -> str:

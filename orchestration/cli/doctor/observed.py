@@ -10,7 +10,7 @@ import yaml
 
 from orchestration.cli.holds import NO_HOLDS, Holds
 from orchestration.defs import tags
-from orchestration.domain.describe import schedule_name
+from orchestration.domain.describe import RETRY_SENSOR, schedule_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -212,7 +212,7 @@ def _parse_schedules(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, 
 
 def _parse_retry_sensor(nodes: Sequence[Mapping[str, Any]]) -> LiveSchedule | None:
     sensors = [found for node in nodes for found in node["sensors"]]
-    mine = [found for found in sensors if found["name"] == tags.RETRY_SENSOR]
+    mine = [found for found in sensors if found["name"] == RETRY_SENSOR]
     return _parse_schedule(mine[0], mine[0]["sensorState"]) if mine else None
 
 

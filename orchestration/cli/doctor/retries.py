@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orchestration.cli.doctor.finding import Finding, fail, fine, warn
 from orchestration.cli.output import count
 from orchestration.defs import tags
+from orchestration.domain.describe import RETRY_SENSOR
 from orchestration.domain.durations import format_duration
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _SLACK: Final = timedelta(minutes=2)
 _MOST_SHOWN: Final = 5
-_TURN_ON: Final = f"turn the sensor `{tags.RETRY_SENSOR}` on in the UI, under Automation"
+_TURN_ON: Final = f"turn the sensor `{RETRY_SENSOR}` on in the UI, under Automation"
 
 
 def check_retries(seen: Observed, live: Live) -> Iterator[Finding]:
@@ -36,7 +37,7 @@ def check_retries(seen: Observed, live: Live) -> Iterator[Finding]:
         yield warn(
             f"the retry of {run.job} is due for {format_duration(wait)} and not launched"
             f" (run {run.run_id})",
-            help=f"the sensor `{tags.RETRY_SENSOR}` says why in the UI; take it back with"
+            help=f"the sensor `{RETRY_SENSOR}` says why in the UI; take it back with"
             f" `orchestrate retry cancel {run.run_id}`",
         )
     if not late:

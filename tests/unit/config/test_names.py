@@ -11,6 +11,7 @@ from orchestration.config.names import (
     Refusal,
     check_job_name,
     check_name,
+    check_schedule_name,
     check_tag_key,
     check_tag_value,
     is_owner,
@@ -83,3 +84,13 @@ def test_tag_keys_that_are_set_for_the_user_are_refused(key):
 )
 def test_environment_variables_have_names_that_a_shell_knows(name, expected):
     assert is_variable_name(name) is expected
+
+
+@pytest.mark.parametrize("name", ["retries", "config_problems", "users__sensor", "type", "a-b"])
+def test_a_schedule_cannot_have_a_name_that_a_sensor_may_have_in_dagster(name):
+    assert check_schedule_name(name) is not None
+
+
+@pytest.mark.parametrize("name", ["retry", "my_retries", "users_sensor", "__sensor_of_doors"])
+def test_names_that_only_look_like_those_of_sensors_are_free(name):
+    assert check_schedule_name(name) is None

@@ -144,7 +144,8 @@ def test_what_no_union_of_crons_can_say_is_a_sensor_with_a_name_that_no_schedule
     assert schedule_name(dagster_name(schedule(trigger)), sensor=sensor) == "airports"
 
 
-def test_a_schedule_may_have_a_name_that_looks_like_that_of_a_sensor():
+def test_a_schedule_of_that_name_would_be_told_from_a_sensor():
+    """As one from before such names were refused."""
     odd = schedule(name="airports__sensor")
 
     assert schedule_name(dagster_name(odd), sensor=False) == "airports__sensor"
