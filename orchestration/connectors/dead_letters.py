@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 LONGEST_RECORD = 256 * 1024
 """Characters of JSON; of a longer record the beginning is kept."""
 _ROWS = 10_000
-_SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ class Letter:
 class Reject:
     """A record that was rejected just now, on its way to become a dead letter, or to be one again.
 
-    `key` are the values of the primary key, so that a newer version makes the letter obsolete.
+    `key` are the values of the primary key, as `key_of` gives them.
     """
 
     id: str
@@ -70,7 +69,7 @@ class Reject:
     record: str
     types: Mapping[str, str]
     header: tuple[str, ...]
-    key: str | None
+    key: list[str] | None
     truncated: bool
 
 
@@ -236,11 +235,17 @@ def decode_record(letter: Letter) -> Any:
     return value
 
 
-def key_of(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:
-    """The values of the primary key as one text; None where there is no key, or a value has no form
-    in which it is sure to be found again.
+def key_of(record: Mapping[str, Any], keys: Iterable[str]) -> list[str] | None:
+    """The values of the primary key as texts that a database reads as values of their columns; None
+    where there is no key, or where it lacks a value.
     """
     values = [record.get(key) for key in keys]
-    if values and all(type(value) in (str, int) for value in values):
-        return _SEPARATOR.join(map(str, values))
-    return None
+    if not values or any(value is None for value in values):
+        return None
+    return [_literal(value) for value in values]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "".join(f"\\x{byte:02X}" for byte in value)
+    return str(_encode(value)[0])

@@ -56,10 +56,12 @@ def keys_of(batch: Batch, names: Sequence[str]) -> list[bytes | None]:
             f"`dedup.key` names `{missing[0]}`, which the records do not have",
             help="name fields as the source has them",
         )
-    return [_digest(values) for values in zip(*columns, strict=True)]
+    return [_digest(names, values) for values in zip(*columns, strict=True)]
 
 
-def _digest(values: tuple[Any, ...]) -> bytes | None:
+def _digest(names: Sequence[str], values: tuple[Any, ...]) -> bytes | None:
+    """Another one for other names: what was seen under another key says nothing about this one."""
     if None in values:
         return None
-    return blake2b(repr(values).encode(errors="surrogatepass"), digest_size=16).digest()
+    text = repr((tuple(names), values))
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -41,6 +41,8 @@ class Tally:
     """What is counted while an attempt runs. `invalid` records were rejected, of these `broken`
     ones since they break the schema; `earlier` ones in a run before this one, from files that have
     not changed since. `duplicates` came before and were dropped; None for a job without `dedup`.
+    `outdated` are dead letters that were dropped, since the source has brought a newer record with
+    their key; None where no letters are replayed.
     """
 
     extracted: int = 0
@@ -48,6 +50,7 @@ class Tally:
     broken: int = 0
     earlier: int = 0
     duplicates: int | None = None
+    outdated: int | None = None
     files_read: int = 0
     files_unchanged: int = 0
     requests: Counter[str] = field(default_factory=Counter[str])
@@ -60,7 +63,7 @@ class Tally:
     @property
     def kept(self) -> int:
         """Records that go to the target."""
-        return self.valid - (self.duplicates or 0)
+        return self.valid - (self.duplicates or 0) - (self.outdated or 0)
 
 
 class Emitter:
@@ -124,14 +127,15 @@ def emit_reading(emitter: Emitter, tally: Tally) -> None:
         {
             "records_valid": tally.valid,
             "records_invalid": tally.invalid,
-            **_duplicates(tally),
+            **_dropped(tally),
             "validation_rate": round(tally.valid / tally.extracted, 6) if tally.extracted else 1.0,
         },
     )
 
 
-def _duplicates(tally: Tally) -> dict[str, JsonValue]:
-    return {} if tally.duplicates is None else {"records_duplicate": tally.duplicates}
+def _dropped(tally: Tally) -> dict[str, JsonValue]:
+    dropped = {"records_duplicate": tally.duplicates, "records_outdated": tally.outdated}
+    return {name: count for name, count in dropped.items() if count is not None}
 
 
 def emit_writing(emitter: Emitter, written: Written) -> None:
@@ -170,7 +174,7 @@ def complete_fields(
         "records_extracted": tally.extracted,
         "records_valid": tally.valid,
         "records_invalid": tally.invalid + tally.earlier,
-        **_duplicates(tally),
+        **_dropped(tally),
         "files_written": written.files_written if written else 0,
         "total_bytes": written.total_bytes if written else 0,
         "records_per_second": round(tally.extracted / seconds, 1) if seconds > 0 else 0.0,

@@ -45,6 +45,15 @@ class LetterBox:
         with self._target.reading() as connection:
             return self._target.letters.count(connection, wanted)
 
+    def count_cut_off(self, wanted: LetterFilter) -> int:
+        """How many of the letters that fit cannot be replayed, since the record was too long to be
+        kept as a whole; raises as `count` does.
+        """
+        if not self._target.is_there:
+            return 0
+        with self._target.reading() as connection:
+            return self._target.letters.count_cut_off(connection, wanted)
+
     def read(self, wanted: LetterFilter) -> list[Letter]:
         """The letters that fit, those that were seen last first; raises as `count` does."""
         if not self._target.is_there:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -22,6 +23,7 @@ from orchestration.connectors.replay import LetterSource
 from orchestration.connectors.schema import COLUMN_TYPES, accepts_column
 from orchestration.connectors.sieve import Rules, Sieve
 from orchestration.connectors.source import Reading
+from orchestration.connectors.target import key_columns
 from orchestration.domain.records import Validation
 
 if TYPE_CHECKING:
@@ -74,9 +76,7 @@ class Load:
 
     @property
     def gone(self) -> Gone:
-        """What of dead letters and known keys becomes obsolete; of letters, once all are read."""
-        if isinstance(self.source, LetterSource):
-            return Gone(letters=tuple(self.source.taken))
+        """What of dead letters and known keys becomes obsolete, by the plan."""
         everything = self.last is None or self.plan.whole
         return Gone(everything=everything, files=tuple(file.name for file in self.plan.to_read))
 
@@ -135,7 +135,10 @@ def _load(job: Load, spool: Spool) -> Loaded | None:
         return None
     normalized = pipeline.normalize()
     packages = pipeline.list_normalized_load_packages()
-    if not (packages or len(reading.spool) or job.gone.letters):
+    gone = job.gone
+    if isinstance(job.source, LetterSource):
+        gone = replace(gone, letters=tuple(job.source.taken))
+    if not (packages or len(reading.spool) or gone.letters):
         return None
     records = normalized.row_counts.get(job.target.table, 0)
     with job.target.transaction() as connection:
@@ -144,7 +147,7 @@ def _load(job: Load, spool: Spool) -> Loaded | None:
             loaded = _write(job, pipeline, connection, records)
         else:
             loaded = Loaded(load_id="", written=job.target.facts(connection))
-        _settle(job, pipeline, connection, reading, loaded)
+        _settle(job, gone, connection, reading, loaded)
         return loaded
 
 
@@ -161,6 +164,7 @@ def _make_reading(job: Load, pipeline: Pipeline, spool: Spool, known_keys: list[
         tally=job.tally,
         emitter=job.emitter,
         known_type=known_type,
+        name_in_table=partial(_name_in_table, pipeline),
         wanted_types=wanted,
         spool=spool,
         window=Window(known_keys, job.dedup.max_keys) if job.dedup else None,
@@ -239,6 +243,11 @@ def _hints(job: Load, incremental: Any, reading: Reading) -> dict[str, Any]:
     if incremental and incremental.cursor.isidentifier():
         hints.setdefault(incremental.cursor, {})["dedup_sort"] = "desc"
     return hints
+
+
+def _name_in_table(pipeline: Pipeline, name: str) -> str:
+    """Asked only after dlt has made its schema, or has found it in the target."""
+    return pipeline.default_schema.naming.normalize_identifier(name)
 
 
 def _known_types(pipeline: Pipeline, table: str) -> Callable[[str], str | None]:
@@ -330,28 +339,38 @@ def _make_room(job: Load, connection: Any) -> None:
 
 def _settle(
     job: Load,
-    pipeline: Pipeline,
+    gone: Gone,
     connection: Any,
     reading: Reading,
     loaded: Loaded,
 ) -> None:
     """What else belongs into the transaction: dead letters, known keys, descriptions."""
-    name_in_table = pipeline.default_schema.naming.normalize_identifier
+    _settle_letters(job, gone, connection, reading, loaded)
+    if job.dedup and reading.window:
+        fresh, now = reading.window.fresh, job.stamp.now
+        job.target.seen.write(connection, fresh, job.dedup, gone, now)
+    else:
+        job.target.seen.forget(connection)
+    fields = job.schema.fields if job.schema else ()
+    comments = {reading.name_in_table(field.name): field.description for field in fields}
+    if any(comments.values()) and loaded.written:
+        job.target.describe(connection, {name: text for name, text in comments.items() if text})
+
+
+def _settle_letters(
+    job: Load, gone: Gone, connection: Any, reading: Reading, loaded: Loaded
+) -> None:
     letters, options = job.target.letters, job.source.options
     has_letters = letters.exists(connection)
     is_newer = loaded.load_id and loaded.written and not job.is_replay
-    if has_letters and is_newer and options.disposition == "merge":
-        columns = [name_in_table(key) for key in options.keys]
-        letters.outdate(connection, job.target.loaded(loaded.load_id), columns)
     if has_letters or len(reading.spool):
-        letters.replace(connection, reading.spool.batches(), job.gone, job.stamp)
-    if job.dedup and reading.window:
-        fresh, now = reading.window.fresh, job.stamp.now
-        job.target.seen.write(connection, fresh, job.dedup, job.gone, now)
-    fields = job.schema.fields if job.schema else ()
-    comments = {name_in_table(field.name): field.description for field in fields}
-    if any(comments.values()) and loaded.written:
-        job.target.describe(connection, {name: text for name, text in comments.items() if text})
+        # dlt's loads are named after the second in which they began
+        source_load = loaded.load_id or str(job.stamp.now.timestamp())
+        brought_by = None if job.is_replay else source_load
+        letters.replace(connection, reading.spool.batches(), gone, job.stamp, brought_by)
+    if has_letters and is_newer and options.disposition == "merge":
+        columns = key_columns(job.target, connection, map(reading.name_in_table, options.keys))
+        letters.outdate(connection, job.target.rows(loaded.load_id), columns, job.stamp)
 
 
 def _file_sizes(pipeline: Pipeline, load_id: str, table: str) -> list[int]:

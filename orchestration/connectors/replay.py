@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestration.connectors.dead_letters import key_of
 from orchestration.connectors.names import FILE_COLUMN
 from orchestration.connectors.source import Plan, Spot
+from orchestration.connectors.target import key_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orchestration.connectors.checkpoint import Checkpoint, Method
     from orchestration.connectors.dead_letters import Form, Letter
@@ -61,34 +63,69 @@ class LetterSource:
         return Plan()
 
     def read(self, plan: Plan, reading: Reading) -> Iterator[Batch]:
-        """The records of the letters. A letter that was cut off stays where it is."""
+        """The records of the letters. A letter that was cut off stays where it is; one that is
+        outdated goes, but not to the table.
+        """
         del plan
         with self.target.reading() as connection:
-            batches = self.target.letters.read(connection, self.wanted, oldest_first=True)
-            for letters in batches:
-                batch = self._revive([one for one in letters if not one.truncated], reading)
-                if batch is not None:
-                    yield batch
+            outdated = self._find_outdated(connection, reading)
+            for letters in self.target.letters.read_whole(connection, self.wanted):
+                self.taken += [letter.id for letter in letters]
+                reading.tally.extracted += len(letters)
+                current = [letter for letter in letters if letter.id not in outdated]
+                revived, records = self._revive(current, reading.reject_again)
+                if records:
+                    reading.origin = LetterOrigin(letters=revived)
+                    yield _with_files(self.form.batch(records, reading), revived)
+        reading.tally.outdated = len(outdated)
 
-    def _revive(self, letters: Sequence[Letter], reading: Reading) -> Batch | None:
-        self.taken += [letter.id for letter in letters]
-        reading.tally.extracted += len(letters)
+    def _find_outdated(self, connection: Any, reading: Reading) -> frozenset[str]:
+        """The letters whose record would take the place of a newer one. Until its record is read
+        again, the key of a letter may be unknown, and its values are not in the types of the table.
+        """
+        names = self.options.keys
+        if self.options.disposition != "merge":
+            return frozenset()
+        keys: dict[str, list[str]] = {}
+        for letters in self.target.letters.read_whole(connection, self.wanted):
+            revived, records = self._revive(letters, _ignore)
+            parts = [{name: record.get(name) for name in names} for record in records]
+            rows = _rows(self.form.batch(parts, reading)) if parts else []
+            for letter, row in zip(revived, rows, strict=True):
+                key = key_of(row, names)
+                if key:
+                    keys[letter.id] = key
+        columns = key_columns(self.target, connection, map(reading.name_in_table, names))
+        rows = self.target.rows() if self.target.columns(connection) else None
+        return self.target.letters.find_outdated(connection, keys, rows, columns)
+
+    def _revive(
+        self, letters: Sequence[Letter], failed: Callable[[Letter, str], None]
+    ) -> tuple[list[Letter], list[dict[str, Any]]]:
+        """The letters that can be read, and their records."""
         revived: list[Letter] = []
         records: list[dict[str, Any]] = []
         for letter in letters:
             try:
                 records.append(self.form.take(letter))
             except ValueError as error:
-                reading.reject_again(letter, str(error))
+                failed(letter, str(error))
             else:
                 revived.append(letter)
-        reading.origin = LetterOrigin(letters=revived)
-        return _with_files(self.form.batch(records, reading), revived) if records else None
+        return revived, records
 
     def checkpoint(self, plan: Plan, reading: Reading, method: Method) -> Checkpoint:
         """What the job remembered before."""
         del plan, reading, method
         return self.last
+
+
+def _ignore(letter: Letter, reason: str) -> None:
+    """What cannot be read is sent back when it is its turn."""
+
+
+def _rows(batch: Batch) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", batch if isinstance(batch, list) else batch.to_pylist())
 
 
 def _with_files(batch: Batch, letters: Sequence[Letter]) -> Batch:

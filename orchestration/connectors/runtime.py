@@ -112,6 +112,7 @@ def carry_out(run: Run) -> Written | None:
     if run.order.dedup:
         run.tally.duplicates = 0
     if run.order.replay:
+        run.tally.outdated = 0
         return _report(run, _replay(run, history, run.order.replay))
     last = _start_from(run, history)
     plan = run.ends.source.plan(last)

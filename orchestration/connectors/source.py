@@ -121,8 +121,8 @@ class Reading:
     """One pass over a source: what is known before, and what is found out on the way.
 
     `known_type` gives the type that the target's table has for a column of the source, in the
-    words of `ColumnType`, or None; `wanted_types` are those that the asset definition gives to
-    others. `start` is the cursor value to start from, itself included. `origin` is that of the
+    words of `ColumnType`, or None, and `name_in_table` the name there; `wanted_types` are the types
+    that the asset definition gives to others. `start` is the cursor value to start from, itself included. `origin` is that of the
     batch that was yielded last. `digest` is that of all records once they are read. What is
     rejected goes to `spool`; `window` holds the keys of records that came before.
     """
@@ -130,6 +130,7 @@ class Reading:
     tally: Tally
     emitter: Emitter
     known_type: Callable[[str], str | None]
+    name_in_table: Callable[[str], str]
     spool: Spool
     window: Window | None = None
     wanted_types: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -181,7 +182,7 @@ class Reading:
         record: str,
         types: Mapping[str, str] = MappingProxyType({}),
         header: tuple[str, ...] = (),
-        key: str | None = None,
+        key: list[str] | None = None,
     ) -> None:
         self.tally.invalid += 1
         if spot.file is not None:

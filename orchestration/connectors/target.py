@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orchestration.connectors.events import Column
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     from orchestration.connectors.dead_letters import Gone, Letter, Reject, Stamp
-    from orchestration.connectors.events import Column, Written
+    from orchestration.connectors.events import Written
     from orchestration.domain.records import Dedup, LetterFilter
 
     Connection = Any  # whatever the target's own methods take
@@ -46,11 +48,17 @@ class Letters(Protocol):
         """How many letters fit, whatever the limit."""
         ...
 
-    def read(
-        self, connection: Connection, wanted: LetterFilter, *, oldest_first: bool = False
-    ) -> Iterator[list[Letter]]:
-        """The letters that fit, those that were seen last first, or those that were seen first, in
-        batches of bounded size.
+    def count_cut_off(self, connection: Connection, wanted: LetterFilter) -> int:
+        """How many of the letters that fit hold only the beginning of a record."""
+        ...
+
+    def read(self, connection: Connection, wanted: LetterFilter) -> Iterator[list[Letter]]:
+        """The letters that fit, those that were seen last first, in batches of bounded size."""
+        ...
+
+    def read_whole(self, connection: Connection, wanted: LetterFilter) -> Iterator[list[Letter]]:
+        """As `read`, but the other way round and without those that are cut off: what came back in
+        one replay comes last in the next one.
         """
         ...
 
@@ -60,15 +68,31 @@ class Letters(Protocol):
         rejects: Iterable[Sequence[Reject]],
         gone: Gone,
         stamp: Stamp,
+        source_load: str | None,
     ) -> None:
         """Writes the rejects of a load, and deletes the letters that it makes obsolete. One that
-        was there already has one failure more.
+        was there already has one failure more. `source_load` is the load in which the source brought
+        them, None if they come from letters.
         """
         ...
 
-    def outdate(self, connection: Connection, rows: str, columns: Sequence[str]) -> None:
-        """Deletes the letters whose record came again: `rows` is a query for what was loaded, and
-        `columns` are those of the primary key.
+    def outdate(
+        self, connection: Connection, rows: str, columns: Sequence[Column], stamp: Stamp
+    ) -> None:
+        """Deletes the letters of earlier loads whose record came again: `rows` is a query for what
+        was loaded, and `columns` are those of the primary key, in its order.
+        """
+        ...
+
+    def find_outdated(
+        self,
+        connection: Connection,
+        keys: Mapping[str, Sequence[str]],
+        rows: str | None,
+        columns: Sequence[Column],
+    ) -> frozenset[str]:
+        """Which of the letters whose `keys` are given, by their ids, are older than a row or another
+        letter with that key. `rows` is a query for the rows, if there are any.
         """
         ...
 
@@ -93,6 +117,10 @@ class Seen(Protocol):
         now: datetime,
     ) -> None:
         """Adds keys with their files, and forgets what is gone, too old or beyond `max_keys`."""
+        ...
+
+    def forget(self, connection: Connection) -> None:
+        """Forgets all keys."""
         ...
 
 
@@ -160,7 +188,7 @@ class Target(Protocol):
         ...
 
     def forget(self, connection: Connection, pipeline: str) -> None:
-        """Drops the table, and what dlt stored for that pipeline."""
+        """Drops the table with the keys that were seen, and what dlt stored for that pipeline."""
         ...
 
     def clear(self, connection: Connection) -> None:
@@ -175,6 +203,14 @@ class Target(Protocol):
         """Sets the comments of columns, by name; columns that are not there are passed over."""
         ...
 
-    def loaded(self, load_id: str) -> str:
-        """A query for the rows that a load brought."""
+    def rows(self, load_id: str | None = None) -> str:
+        """A query for the rows, or for those that one load brought."""
         ...
+
+
+def key_columns(target: Target, connection: Connection, names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of a primary key, by their names in the table; texts, as long as they are not
+    there.
+    """
+    types = {column.name: column.type for column in target.columns(connection)}
+    return tuple(Column(name=name, type=types.get(name, "VARCHAR")) for name in names)

@@ -201,7 +201,8 @@ class DuckdbTarget:
             connection.commit()
 
     def forget(self, connection: DuckDBPyConnection, pipeline: str) -> None:
-        """Drops the table, and what dlt stored for that pipeline."""
+        """Drops the table with the keys that were seen, and what dlt stored for that pipeline."""
+        self.seen.forget(connection)
         staging = f"{self.dataset}_staging"
         connection.execute(f"DROP TABLE IF EXISTS {self._quoted(self.table)}")
         connection.execute(f"DROP TABLE IF EXISTS {self._quoted(self.table, staging)}")
@@ -240,9 +241,10 @@ class DuckdbTarget:
                     f"COMMENT ON COLUMN {self._quoted(self.table)}.\"{column}\" IS '{text}'"
                 )
 
-    def loaded(self, load_id: str) -> str:
-        """A query for the rows that a load brought."""
-        return f"SELECT * FROM {self._quoted(self.table)} WHERE _dlt_load_id = '{load_id}'"  # noqa: S608 - quoted
+    def rows(self, load_id: str | None = None) -> str:
+        """A query for the rows, or for those that one load brought."""
+        where = f"WHERE _dlt_load_id = '{load_id}'" if load_id else ""
+        return f"SELECT * FROM {self._quoted(self.table)} {where}"  # noqa: S608 - quoted
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Generator[DuckDBPyConnection]:

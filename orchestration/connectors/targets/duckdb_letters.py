@@ -16,19 +16,21 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from orchestration.connectors.dead_letters import Gone, Reject, Stamp
+    from orchestration.connectors.events import Column
     from orchestration.domain.records import LetterFilter
 
 _ROWS = 5_000
 _COLUMNS = """
     id VARCHAR, job VARCHAR, stage VARCHAR, reason VARCHAR, run_id VARCHAR, attempt INTEGER,
     file VARCHAR, "position" BIGINT, first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ,
-    failures INTEGER, record VARCHAR, types VARCHAR, header VARCHAR, key VARCHAR,
-    truncated BOOLEAN, load_id VARCHAR
+    failures INTEGER, record VARCHAR, types VARCHAR, header VARCHAR, key VARCHAR[],
+    truncated BOOLEAN, load_id VARCHAR, source_load VARCHAR
 """
 _SELECTED = (
     'id, stage, reason, run_id, attempt, file, "position", epoch_us(first_seen), '
     "epoch_us(last_seen), failures, record, types, header, truncated"
 )
+_TIES = 'file, "position", id'
 
 
 class DuckdbLetters:
@@ -63,26 +65,40 @@ class DuckdbLetters:
 
     def count(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> int:
         """How many letters fit, whatever the limit."""
+        return self._count(connection, wanted, "")
+
+    def count_cut_off(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> int:
+        """How many of the letters that fit hold only the beginning of a record."""
+        return self._count(connection, wanted, "AND truncated")
+
+    def _count(self, connection: DuckDBPyConnection, wanted: LetterFilter, more: str) -> int:
         if not self.exists(connection):
             return 0
         where, values = self._where(wanted)
-        ((count,),) = execute(connection, f"SELECT count(*) FROM {self._quoted} {where}", values)  # noqa: S608 - quoted
+        sql = f"SELECT count(*) FROM {self._quoted} {where} {more}"  # noqa: S608 - quoted
+        ((count,),) = execute(connection, sql, values)
         return count
 
-    def read(
-        self, connection: DuckDBPyConnection, wanted: LetterFilter, *, oldest_first: bool = False
+    def read(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> Iterator[list[Letter]]:
+        """The letters that fit, those that were seen last first, in batches of bounded size."""
+        return self._read(connection, wanted, "ORDER BY last_seen DESC")
+
+    def read_whole(
+        self, connection: DuckDBPyConnection, wanted: LetterFilter
     ) -> Iterator[list[Letter]]:
-        """The letters that fit, those that were seen last first, or those that were seen first, in
-        batches of bounded size.
+        """As `read`, but the other way round and without those that are cut off: what came back in
+        one replay comes last in the next one.
         """
+        return self._read(connection, wanted, "AND NOT truncated ORDER BY last_seen")
+
+    def _read(
+        self, connection: DuckDBPyConnection, wanted: LetterFilter, order: str
+    ) -> Iterator[list[Letter]]:
         if not self.exists(connection):
             return
         where, values = self._where(wanted)
-        order = "first_seen" if oldest_first else "last_seen DESC"
-        limit = "" if wanted.limit is None else f"LIMIT {wanted.limit}"
         rows = connection.execute(
-            f"SELECT {_SELECTED} FROM {self._quoted} {where} "  # noqa: S608 - quoted
-            f'ORDER BY {order}, file, "position", id {limit}',
+            f"SELECT {_SELECTED} FROM {self._quoted} {where} {order}, {_TIES} {_limit(wanted)}",  # noqa: S608 - quoted
             values,
         )
         while chunk := rows.fetchmany(_ROWS):
@@ -94,15 +110,17 @@ class DuckdbLetters:
         rejects: Iterable[Sequence[Reject]],
         gone: Gone,
         stamp: Stamp,
+        source_load: str | None,
     ) -> None:
         """Writes the rejects of a load, and deletes the letters that it makes obsolete. One that
-        was there already has one failure more.
+        was there already has one failure more. `source_load` is the load in which the source brought
+        them, None if they come from letters.
         """
         if not self.exists(connection):
             execute(connection, f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
             execute(connection, f"CREATE TABLE {self._quoted} ({_COLUMNS})")
         for batch in rejects:
-            self._write(connection, batch, stamp)
+            self._write(connection, batch, stamp, source_load)
         for condition, values in _obsolete(gone):
             execute(
                 connection,
@@ -110,37 +128,84 @@ class DuckdbLetters:
                 [self._job, stamp.load, *values],
             )
 
-    def outdate(self, connection: DuckDBPyConnection, rows: str, columns: Sequence[str]) -> None:
-        """Deletes the letters whose record came again: `rows` is a query for what was loaded, and
-        `columns` are those of the primary key.
+    def outdate(
+        self, connection: DuckDBPyConnection, rows: str, columns: Sequence[Column], stamp: Stamp
+    ) -> None:
+        """Deletes the letters of earlier loads whose record came again: `rows` is a query for what
+        was loaded, and `columns` are those of the primary key, in its order.
         """
-        values = ", ".join(f'CAST("{column}" AS VARCHAR)' for column in columns)
         execute(
             connection,
-            f"DELETE FROM {self._quoted} WHERE job = ? AND key IN "  # noqa: S608 - quoted
-            f"(SELECT concat_ws(chr(31), {values}) FROM ({rows}))",
+            f"DELETE FROM {self._quoted} WHERE job = $job AND id IN (SELECT letters.id FROM "  # noqa: S608 - quoted
+            f"(SELECT id, {_typed(columns)} FROM {self._quoted} "
+            "WHERE job = $job AND load_id <> $load) AS letters "
+            f"JOIN ({rows}) AS rows ON {_same(columns)})",
+            {"job": self._job, "load": stamp.load},
+        )
+
+    def find_outdated(
+        self,
+        connection: DuckDBPyConnection,
+        keys: Mapping[str, Sequence[str]],
+        rows: str | None,
+        columns: Sequence[Column],
+    ) -> frozenset[str]:
+        """Which of the letters whose `keys` are given, by their ids, are older than a row or another
+        letter with that key. `rows` is a query for the rows, if there are any.
+        """
+        from orchestration.connectors.arrow import pa
+
+        texts = pa.array(keys.values(), pa.list_(pa.string()))
+        connection.register("_keys", pa.table({"id": pa.array(keys, pa.string()), "key": texts}))
+        newer_row = (
+            f"OR EXISTS (SELECT 1 FROM ({rows}) AS rows WHERE {_same(columns)} "  # noqa: S608 - quoted
+            "AND rows._dlt_load_id > letters.source_load)"
+        )
+        found = execute(
+            connection,
+            "WITH known AS (SELECT id, coalesce(new.key, old.key) AS key, new.key IS NOT NULL AS asked, "  # noqa: S608 - quoted
+            f'file, "position", source_load FROM {self._quoted} AS old LEFT JOIN _keys AS new '
+            f"USING (id) WHERE job = ?), typed AS (SELECT *, {_typed(columns)} FROM known), "
+            f"letters AS (SELECT *, row_number() OVER (PARTITION BY {_numbered(columns)} "
+            'ORDER BY source_load DESC, file DESC, "position" DESC) AS age '
+            f"FROM typed WHERE NOT ({' OR '.join(f'k{at} IS NULL' for at in _places(columns))})) "
+            f"SELECT id FROM letters WHERE asked AND (age > 1 {newer_row if rows else ''})",
             [self._job],
         )
+        connection.unregister("_keys")
+        return frozenset(name for (name,) in found)
 
     def drop(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> int:
         """Deletes the letters that fit, and says how many there were."""
-        ids = [letter.id for batch in self.read(connection, wanted) for letter in batch]
-        if ids:
-            execute(
-                connection,
-                f"DELETE FROM {self._quoted} WHERE job = ? AND id IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608 - quoted
-                [self._job, ids],
-            )
-        return len(ids)
+        if not self.exists(connection):
+            return 0
+        where, values = self._where(wanted)
+        chosen = (
+            f"SELECT id FROM {self._quoted} {where} "  # noqa: S608 - quoted
+            f"ORDER BY last_seen DESC, {_TIES} {_limit(wanted)}"
+        )
+        ((count,),) = execute(
+            connection,
+            f"DELETE FROM {self._quoted} WHERE job = ? AND id IN ({chosen})",  # noqa: S608 - quoted
+            [self._job, *values],
+        )
+        return count
 
-    def _write(self, connection: DuckDBPyConnection, batch: Sequence[Reject], stamp: Stamp) -> None:
+    def _write(
+        self,
+        connection: DuckDBPyConnection,
+        batch: Sequence[Reject],
+        stamp: Stamp,
+        source_load: str | None,
+    ) -> None:
         connection.register("_rejects", _table(batch))
-        who = [stamp.run_id, stamp.attempt, microseconds(stamp.now), stamp.load]
+        who = [stamp.run_id, stamp.attempt, microseconds(stamp.now), stamp.load, source_load]
         execute(
             connection,
             f"UPDATE {self._quoted} AS old SET stage = new.stage, reason = new.reason, "  # noqa: S608 - quoted
             'run_id = ?, attempt = ?, file = new.file, "position" = new."position", '
-            "last_seen = make_timestamptz(?), failures = old.failures + 1, load_id = ? "
+            "last_seen = make_timestamptz(?), failures = old.failures + 1, load_id = ?, "
+            "source_load = coalesce(?, old.source_load) "
             "FROM _rejects AS new WHERE old.job = ? AND old.id = new.id",
             [*who, self._job],
         )
@@ -148,9 +213,9 @@ class DuckdbLetters:
             connection,
             f"INSERT INTO {self._quoted} SELECT id, $job, stage, reason, $run, $attempt, file, "  # noqa: S608 - quoted
             '"position", make_timestamptz($now), make_timestamptz($now), 1, record, types, header, '
-            f"key, truncated, $load FROM _rejects WHERE id NOT IN (SELECT id FROM {self._quoted} "
-            "WHERE job = $job)",
-            dict(zip(("run", "attempt", "now", "load", "job"), (*who, self._job), strict=True)),
+            "key, truncated, $load, $source FROM _rejects WHERE id NOT IN (SELECT id FROM "
+            f"{self._quoted} WHERE job = $job)",
+            dict(zip(_WHO, (*who, self._job), strict=True)),
         )
         connection.unregister("_rejects")
 
@@ -170,6 +235,31 @@ class DuckdbLetters:
     @property
     def _quoted(self) -> str:
         return f'"{self._schema}"."{self._table}"'
+
+
+def _limit(wanted: LetterFilter) -> str:
+    return "" if wanted.limit is None else f"LIMIT {wanted.limit}"
+
+
+def _places(columns: Sequence[Column]) -> range:
+    return range(1, len(columns) + 1)
+
+
+def _numbered(columns: Sequence[Column]) -> str:
+    return ", ".join(f"k{at}" for at in _places(columns))
+
+
+def _typed(columns: Sequence[Column]) -> str:
+    """The key of a letter in the types of its columns, as `k1`, `k2`, ...; NULL where a value is
+    none of that type.
+    """
+    typed = zip(_places(columns), columns, strict=True)
+    return ", ".join(f"TRY_CAST(key[{at}] AS {column.type}) AS k{at}" for at, column in typed)
+
+
+def _same(columns: Sequence[Column]) -> str:
+    typed = zip(_places(columns), columns, strict=True)
+    return " AND ".join(f'rows."{column.name}" = letters.k{at}' for at, column in typed)
 
 
 def _obsolete(gone: Gone) -> Iterator[tuple[str, list[Any]]]:
@@ -195,7 +285,7 @@ def _table(batch: Sequence[Reject]) -> Any:
         "record": (text, [reject.record for reject in batch]),
         "types": (text, [json.dumps(dict(reject.types)) for reject in batch]),
         "header": (text, [json.dumps(reject.header) for reject in batch]),
-        "key": (text, [reject.key for reject in batch]),
+        "key": (pa.list_(text), [reject.key for reject in batch]),
         "truncated": (pa.bool_(), [reject.truncated for reject in batch]),
     }
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
@@ -213,4 +303,5 @@ def _letter(row: tuple[Any, ...]) -> Letter:
     return Letter(**values)
 
 
+_WHO = ("run", "attempt", "now", "load", "source", "job")
 _READ = tuple(Letter.__dataclass_fields__)

@@ -70,7 +70,7 @@ class DuckdbSeen:
         )
 
     def forget(self, connection: DuckDBPyConnection) -> None:
-        """Drops the table."""
+        """Forgets all keys."""
         execute(connection, f"DROP TABLE IF EXISTS {self._quoted}")
 
     def _insert(

@@ -144,3 +144,24 @@ def test_records_that_break_the_definition_are_not_remembered(workspace, definit
     workspace.write("data/a.jsonl", '{"id": 1}\n{"id": 1, "n": 5}\n')
     workspace.run("jsonl", JSONL, schema=schema, dedup=dedup("id"))
     assert workspace.query("SELECT id, n FROM things") == [(1, 5)]
+
+
+@pytest.mark.parametrize("change", ["full refresh", "a load"])
+def test_keys_are_forgotten_with_a_table_that_was_loaded_without_them(workspace, change):
+    write(workspace, "a", 1)
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    write(workspace, "a", 2)
+    workspace.run("jsonl", JSONL, full_refresh=change == "full refresh")
+    assert workspace.tables() == ["things"]
+    write(workspace, "b", 1)
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    assert ids(workspace) == [1, 2]
+
+
+def test_keys_of_another_name_are_not_held_against_a_record(workspace):
+    workspace.write("data/a.jsonl", '{"id": 1, "n": 2}\n')
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    workspace.write("data/b.jsonl", '{"id": 2, "n": 1}\n')
+    done = workspace.run("jsonl", JSONL, dedup=dedup("n"))
+    assert done.one("metrics_complete")["records_duplicate"] == 0
+    assert ids(workspace) == [1, 2]

@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
@@ -286,3 +287,128 @@ def count_all(workspace, tenant):
     rows = f"SELECT count(*) FROM {tenant}.things WHERE id <> '{tenant} good'"
     letters = f"SELECT count(*) FROM {tenant}_dead_letters.things"
     return [workspace.query(sql, "all")[0][0] for sql in (rows, letters)]
+
+
+KEYS = {
+    "day": ("date", "2026-01-01", "2026-01-02"),
+    "at": ("timestamp", "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"),
+    "price": ("double", "1.50", "1.5000001"),
+    "on": ("bool", "true", "false"),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_letter_goes_when_its_record_comes_again_whatever_its_key_is_made_of(
+    workspace, definition, replay, name
+):
+    """Of two keys that differ in one part, the one of the other record stays."""
+    kind, key, other = KEYS[name]
+    options = {"path": "*.csv", "primary_key": ["id", name], "columns": {name: kind}}
+    schema = definition(("size", "integer"), validation="warn")
+    header = f"id,{name},size,note\n"
+    workspace.write("a.csv", f"{header}1,{key},1,a\n2,{key},x,old\n2,{other},x,other\n")
+    workspace.run("csv", options, schema=schema)
+    workspace.write("b.csv", f"{header}2,{key},7,new\n")
+    workspace.run("csv", options, schema=schema)
+    assert [json.loads(record)["note"] for (record,) in workspace.letters("record")] == ["other"]
+    workspace.run("csv", options, schema=definition(), replay=replay())
+    found = workspace.query("SELECT id, note FROM things ORDER BY note")
+    assert found == [(1, "a"), (2, "new"), (2, "other")]
+
+
+@pytest.fixture
+def decimals(workspace):
+    """Writes a Parquet file whose key is a decimal and some bytes."""
+
+    def write(name, *rows):
+        prices, raws, sizes, notes = zip(*rows, strict=True)
+        columns = {
+            "price": pa.array(map(Decimal, prices), pa.decimal128(10, 2)),
+            "raw": pa.array(raws, pa.binary()),
+            "size": pa.array(sizes, pa.int64()),
+            "note": pa.array(notes),
+        }
+        pq.write_table(pa.table(columns), workspace.root / name)
+
+    return write
+
+
+def test_decimals_and_bytes_are_keys_too(workspace, bad, mended, replay, decimals):
+    options = {"path": "*.parquet", "primary_key": ["price", "raw"]}
+    decimals("a.parquet", ("1.50", b"\xff", 1, "a"), ("2.50", b"\x00'", None, "old"))
+    decimals("b.parquet", ("2.51", b"\x00'", None, "other"))
+    workspace.run("parquet", options, schema=bad)
+    decimals("c.parquet", ("2.50", b"\x00'", 7, "new"))
+    workspace.run("parquet", options, schema=bad)
+    assert len(workspace.letters()) == 1
+    workspace.run("parquet", options, schema=mended, replay=replay())
+    found = workspace.query("SELECT note FROM things ORDER BY note")
+    assert found == [("a",), ("new",), ("other",)]
+
+
+def test_a_line_that_can_be_read_at_last_does_not_take_the_place_of_a_newer_row(workspace, replay):
+    options = {"path": "*.csv", "primary_key": ["id", "day"], "columns": {"id": "bigint"}}
+    workspace.write("a.csv", 'id,day,note\n1,2026-01-01,a\n2,2026-01-01,"old" one\n')
+    workspace.write("b.csv", 'id,day,note\n3,2026-01-01,"only" one\n4,2026-01-02,d\n')
+    workspace.run("csv", options)
+    assert workspace.letters("stage") == [("read",), ("read",)]
+    workspace.write("c.csv", "id,day,note\n2,2026-01-01,new\n4,2026-01-02,e\n")
+    workspace.run("csv", options)
+    tried = workspace.run("csv", {**options, "quote": "'"}, replay=replay(dry_run=True))
+    done = workspace.run("csv", {**options, "quote": "'"}, replay=replay())
+    assert (done.exit_code, done.stderr) == (0, "")
+    for run in (tried, done):
+        assert run.one("metrics_complete")["records_outdated"] == 1
+    assert workspace.letters() == []
+    assert workspace.query("SELECT id, note FROM things ORDER BY id") == [
+        (1, "a"),
+        (2, "new"),
+        (3, '"only" one'),
+        (4, "e"),
+    ]
+
+
+def test_of_letters_with_one_key_the_newest_becomes_the_row(workspace, bad, mended, replay):
+    options = {**JSONL, "primary_key": "id"}
+    for name, note in (("c", "oldest"), ("a", "older"), ("b", "newest")):
+        workspace.write(f"data/{name}.jsonl", lines({"id": 1, "note": note}, {"id": 9, "size": 9}))
+        workspace.run("jsonl", options, schema=bad, run_id=name)
+    done = workspace.run("jsonl", options, schema=mended, replay=replay(run="c"))
+    assert (done.exit_code, done.one("metrics_complete")["records_outdated"]) == (0, 1)
+    assert workspace.letters("file") == [("data/a.jsonl",), ("data/b.jsonl",)]
+    done = workspace.run("jsonl", options, schema=mended, replay=replay())
+    assert (done.exit_code, done.one("metrics_complete")["records_outdated"]) == (0, 1)
+    found = workspace.query("SELECT id, note FROM things ORDER BY id")
+    assert found == [(1, "newest"), (9, None)]
+
+
+def test_a_source_that_brings_a_record_again_makes_its_letter_newer_than_the_row(
+    workspace, bad, mended, replay
+):
+    options = {**JSONL, "primary_key": "id"}
+    workspace.write("data/a.jsonl", lines({"id": 1, "note": "bad"}, {"id": 2, "size": 2}))
+    workspace.run("jsonl", options, schema=bad)
+    workspace.run("jsonl", options, schema=bad, replay=replay())
+    workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 1, "note": "bad"}))
+    workspace.run("jsonl", options, schema=bad)
+    assert workspace.letters("failures") == [(3,)]
+    assert workspace.run("jsonl", options, schema=mended, replay=replay()).exit_code == 0
+    assert workspace.query("SELECT note FROM things ORDER BY id") == [("bad",), (None,)]
+
+
+def test_what_went_back_comes_last_and_what_was_cut_off_does_not_come(
+    workspace, bad, definition, replay
+):
+    long = {"id": 1, "note": "x" * 300_000}
+    others = [{"id": number, "size": "x" if number < 4 else None} for number in range(2, 6)]
+    workspace.write("data/a.jsonl", lines(long, *others))
+    workspace.run("jsonl", JSONL, schema=bad, run_id="r1")
+    schema = definition(("size", "integer"), validation="warn")
+    for run in ("r2", "r3"):
+        workspace.run("jsonl", JSONL, schema=schema, replay=replay(limit=2), run_id=run)
+    assert workspace.letters("position, run_id, truncated") == [
+        (1, "r1", True),
+        (2, "r2", False),
+        (3, "r2", False),
+    ]
+    assert workspace.query("SELECT id FROM things ORDER BY id") == [(4,), (5,)]
