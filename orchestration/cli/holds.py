@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holds:
-    """`pauses` are the reasons why schedules are paused since their jobs keep failing, by name."""
+    """`pauses` are the reasons why schedules are paused since their jobs keep failing, by name.
+    `is_exact` tells whether all machines that share the instance count together.
+    """
 
     pauses: Mapping[str, str] = field(default_factory=dict[str, str])
     breakers: tuple[BreakerRow, ...] = ()
+    is_exact: bool = True
 
     def breaker_of(self, job: Job) -> BreakerRow | None:
         """The breaker that the job has; None where it has none, or nothing is known of it."""
@@ -28,6 +31,11 @@ class Holds:
 
 
 NO_HOLDS: Final = Holds()
+UNCOUNTED: Final = (
+    "failures and retries are not counted for breakers and budgets: that begins when"
+    " `orchestrate dev` or `orchestrate up` is started for the first time"
+)
+"""What to say where nothing has ever been up."""
 
 
 def explain_unprobed(workspace: Workspace, row: BreakerRow) -> str:
@@ -51,14 +59,19 @@ def find_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
     """
     pausable = [s for s in workspace.schedules if s.max_consecutive_errors]
     guarded = [job for job in workspace.jobs if job.breaker]
-    connect = find_connection(workspace, environ) if pausable or guarded else None
+    counted = bool(guarded) or any(job.retry.budget for job in workspace.jobs)
+    connect = find_connection(workspace, environ) if pausable or counted else None
     if connect is None:
         return Holds()
     from orchestration.defs.ledger import Ledger
     from orchestration.defs.pauses import Pauses
+    from orchestration.defs.shared_values import is_shared_safely
 
-    breakers = tuple(Ledger(connect).breakers(guarded))
-    return Holds(pauses=Pauses(connect).reasons(pausable), breakers=breakers)
+    return Holds(
+        pauses=Pauses(connect).reasons(pausable),
+        breakers=tuple(Ledger(connect).breakers(guarded)),
+        is_exact=not counted or is_shared_safely(connect()),
+    )
 
 
 def find_ledger(workspace: Workspace, environ: Mapping[str, str]) -> Ledger | None:

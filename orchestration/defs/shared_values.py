@@ -151,17 +151,37 @@ def _database_errors() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _alone(instance: DagsterInstance, name: str) -> Generator[None]:
-    """Alone with that name among all processes that share the instance. Where the storage has no
-    lock of its own, all of them are on this machine.
+    """Alone with that name among all processes that share the instance; of this machine alone, where
+    the storage has no lock of its own.
     """
     storage = instance.run_storage
     if isinstance(storage, ExclusiveStorage):
         with storage.exclusive(name):
             yield
     else:
+        if not is_shared_safely(instance):
+            _warn_once()
         with Path(instance.root_directory, _LOCK_FILE).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def is_shared_safely(instance: DagsterInstance) -> bool:
+    """Whether a value can be changed by one process alone: where several machines may share the
+    storage, as a PostgreSQL that somebody's own `dagster.yaml` names, it needs a lock of its own.
+    """
+    from dagster._core.storage.runs import InMemoryRunStorage, SqliteRunStorage
+
+    safe = (ExclusiveStorage, SqliteRunStorage, InMemoryRunStorage)
+    return isinstance(instance.run_storage, safe)
+
+
+@cache
+def _warn_once() -> None:
+    _logger.warning(
+        "the storage of this Dagster instance has no lock that holds on all machines: if several"
+        " share it, breakers and retry budgets are not exact"
+    )
 
 
 def _parse(key: str, text: str | None, kind: type[_Value]) -> _Value:

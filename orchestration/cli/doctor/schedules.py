@@ -91,6 +91,12 @@ def check_breakers(seen: Observed) -> Iterator[Finding]:
     """No tenant leaves a connector alone since it keeps failing. Where nothing is scheduled, nothing
     is held back.
     """
+    if not seen.holds.is_exact:
+        yield warn(
+            "breakers and retry budgets are exact on one machine alone: the storage of this Dagster"
+            " instance has no lock that holds on all",
+            help="name the database by `runner.postgres_url`, and let `orchestrate` write dagster.yaml",
+        )
     standing = [row for row in seen.holds.breakers if row.since]
     for row in standing:
         if unprobed := explain_unprobed(seen.workspace, row):

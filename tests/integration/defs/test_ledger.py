@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from orchestration.defs.ledger import BreakerRow, Ledger
-from orchestration.defs.shared_values import find_instance
+from orchestration.defs.shared_values import find_instance, is_shared_safely
 from orchestration.domain.breaker import Admission, BreakerPolicy, BreakerState
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
@@ -36,6 +36,10 @@ storage:
     module: orchestration.defs.postgres_storage
     class: PostgresStorage
     config: {{postgres_url: "{url}"}}
+telemetry: {{enabled: false}}
+"""
+STOCK_POSTGRES = """\
+storage: {{postgres: {{postgres_url: "{url}"}}}}
 telemetry: {{enabled: false}}
 """
 STOCK = "telemetry: {{enabled: false}}\n"
@@ -97,6 +101,33 @@ def ledger(instance, clock):
 # One process
 
 
+def test_a_storage_of_several_machines_without_a_lock_is_used_with_a_warning(
+    tmp_path, postgres_url, caplog
+):
+    (tmp_path / "dagster.yaml").write_text(
+        STOCK_POSTGRES.format(url=postgres_url().replace("://", "+psycopg2://"))
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        ledger = Ledger(lambda: instance)
+        for tenant in TENANTS:
+            ledger.record(make_job(tenant), Outcome.FAILED)
+        rows = ledger.breakers(map(make_job, TENANTS))
+        assert not is_shared_safely(instance)
+
+    assert [row.failures for row in rows] == [1, 1, 1]
+    [warning] = [text for text in caplog.messages if "no lock" in text]
+    assert warning == (
+        "the storage of this Dagster instance has no lock that holds on all machines: if several"
+        " share it, breakers and retry budgets are not exact"
+    )
+
+
+def test_our_storages_and_dagsters_own_files_are_shared_safely(instance, caplog):
+    assert is_shared_safely(instance)
+    Ledger(lambda: instance).record(make_job(), Outcome.FAILED)
+    assert caplog.messages == []
+
+
 def test_a_database_that_has_gone_away_is_not_taken_for_an_answer(tmp_path, postgres_server):
     url = postgres_server.create_database()
     (tmp_path / "dagster.yaml").write_text(POSTGRES.format(url=url))
@@ -123,8 +154,8 @@ def test_the_breaker_of_one_tenant_opens_is_probed_and_closes_and_the_others_do_
     assert ledger.record(acme, Outcome.FAILED) is None
     opened = ledger.record(acme, Outcome.TIMED_OUT)
     state = (
-        "open since 2026-06-01 12:00:00+00:00, after 2 failed attempts; the next probe is at"
-        " 2026-06-01 12:15:00+00:00"
+        "open since 2026-06-01 12:00:00 UTC, after 2 failed attempts; the next probe is at"
+        " 2026-06-01 12:15:00 UTC"
     )
     reason = f"the breaker of `stripe` for tenant `acme` is {state}"
     assert opened is not None
@@ -173,8 +204,8 @@ def test_a_probe_that_fails_opens_it_again_and_its_retry_is_refused(ledger, cloc
             since=clock.now,
             next_probe=clock.now + POLICY.open_for,
             reason="the breaker of `stripe` for tenant `acme` is open since 2026-06-01"
-            " 12:15:00+00:00, after 2 failed attempts; the next probe is at 2026-06-01"
-            " 12:30:00+00:00",
+            " 12:15:00 UTC, after 2 failed attempts; the next probe is at 2026-06-01"
+            " 12:30:00 UTC",
         )
     ]
 

@@ -239,3 +239,13 @@ def test_breakers_that_are_not_closed_are_named_with_the_way_out(bench):
         )
     ]
     assert findings() == []
+
+
+def test_breakers_that_several_machines_do_not_share_safely_are_told(bench):
+    assert list(check_breakers(bench.observe(holds=Holds(is_exact=False)))) == [
+        warn(
+            "breakers and retry budgets are exact on one machine alone: the storage of this Dagster"
+            " instance has no lock that holds on all",
+            help="name the database by `runner.postgres_url`, and let `orchestrate` write dagster.yaml",
+        )
+    ]
