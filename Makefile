@@ -28,14 +28,17 @@ install: $(STAMP) ## Install everything into .venv, `orchestrate` included
 dev: $(STAMP) ## Start UI, scheduler and code server with the example on http://localhost:3000
 	@$(BIN)/orchestrate dev $(ARGS)
 
-# What is measured in running systems comes last, one after the other: it wants the machine to itself.
-ALONE := tests/integration/limits tests/integration/breaker tests/integration/recovery
+# What goes on for minutes in running systems comes last, side by side; then what wants the machine to
+# itself.
+LONG  := tests/integration/breaker tests/integration/recovery
+ALONE := tests/integration/limits
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest, in dev to orchestrate
 ifdef ARGS
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 else
-	$(BIN)/pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -n 2 --dist loadfile $(LONG:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -n 2 --dist loadfile $(LONG)
 	$(BIN)/pytest $(ALONE)
 endif
 
