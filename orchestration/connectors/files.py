@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.options import FileOptions
     from orchestration.connectors.source import Batch
 
-    Piece = tuple[SourceFile, Batch, Callable[[int], int]]
+    Piece = tuple[FileOrigin, Batch]
     ReadFiles = Callable[[Sequence[SourceFile], Reading], Iterator[Piece]]
 
 _MODIFIED_IS_VAGUE_NS = 2 * 10**9
@@ -115,8 +115,8 @@ def open_bytes(file: SourceFile) -> Generator[BinaryIO]:
 
 
 class FileSource:
-    """Files whose records `read` yields, with their file and a way from the index of a record to its
-    line; a file that does not change is read once.
+    """Files whose records `read` yields, in batches with their origin; a file that does not change
+    is read once.
 
     What a changed file does depends on the write disposition: with `append` its records replace
     those it brought before, with `merge` they are merged by key, with `replace` all files are read
@@ -165,10 +165,10 @@ class FileSource:
 
     def read(self, plan: Plan, reading: Reading) -> Iterator[Batch]:
         """The records of the planned files, each with the name of its file."""
-        for file, batch, line in self._read(plan.to_read, reading):
-            reading.origin = FileOrigin(file=file.name, line=line)
+        for origin, batch in self._read(plan.to_read, reading):
+            reading.origin = origin
             reading.tally.extracted += len(batch)
-            yield with_file_names(batch, file.name)
+            yield with_file_names(batch, origin.file)
         reading.tally.files_read += len(plan.to_read)
         for file in plan.to_read:
             _check_untouched(file, plan.marks[file.name])

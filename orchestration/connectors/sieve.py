@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.dead_letters import Form
     from orchestration.connectors.dedup import Window
     from orchestration.connectors.schema import Faults
-    from orchestration.connectors.source import Batch, Reading
+    from orchestration.connectors.source import Batch, Reading, Table
     from orchestration.domain.records import AssetSchema, Dedup
 
 _NAMED = 5
@@ -69,7 +69,9 @@ class Sieve:
             for index, row in rows.items():
                 self._reading.reject_row(index, row, "; ".join(faults[index]), self._form)
             batch = _select(batch, [index not in faults for index in range(len(batch))])
-        if is_table and self._reading.wanted_types:
+            if is_table:
+                batch = _forget_aside(batch, self._rules.schema)
+        if is_table and len(batch) and self._reading.wanted_types:
             from orchestration.connectors.columns import conform
 
             return conform(batch, self._reading.wanted_types.get)
@@ -118,6 +120,17 @@ def _select(batch: Batch, keep: Sequence[bool]) -> Batch:
         records = cast("list[dict[str, Any]]", batch)
         return [record for record, kept in zip(records, keep, strict=True) if kept]
     return batch.filter(keep)
+
+
+def _forget_aside(table: Table, schema: AssetSchema | None) -> Batch:
+    """The table without the columns that only rejected values needed, and nothing where no record
+    is left: what is not loaded changes nothing in the target.
+    """
+    if not len(table):
+        return []
+    prefixes = tuple(f"{field.name}__v_" for field in (schema.fields if schema else ()))
+    aside = [name for name in table.column_names if name.startswith(prefixes)]
+    return table.drop([name for name in aside if table.column(name).null_count == len(table)])
 
 
 def _files(batch: Batch) -> Sequence[str | None]:

@@ -65,12 +65,14 @@ class Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
     """Where a record was: a line of a file, or without a file its number among the records. One
-    that is replayed comes from a `letter`.
+    that is replayed comes from a `letter`. `texts` are what the file says, where that is more than
+    the values that were made of it.
     """
 
     file: str | None
     number: int
     letter: Letter | None = None
+    texts: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.file}:{self.number}" if self.file else f"record {self.number:,}"
@@ -86,17 +88,18 @@ class Origin(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOrigin:
-    """A file; `line` gives the line of a record by its index in the batch, both from their own 0
-    and 1.
+    """A file; `line` gives the line of a record (from 1) by its index in the batch (from 0), and
+    `texts` what stands there.
     """
 
     file: str
     line: Callable[[int], int]
+    texts: Callable[[int], Mapping[str, str] | None] = lambda _: None
 
     def spot(self, index: int, record: Mapping[str, Any]) -> Spot:
         """As the protocol says."""
         del record  # no record leaves the batch of a file before it is checked
-        return Spot(file=self.file, number=self.line(index))
+        return Spot(file=self.file, number=self.line(index), texts=self.texts(index))
 
 
 class RecordOrigin:
@@ -159,9 +162,9 @@ class Reading:
     def reject_row(self, index: int, row: Mapping[str, Any], reason: str, form: Form) -> None:
         """Sets aside a record of the batch that was yielded last, since it breaks the schema."""
         self.tally.broken += 1
-        record, types = encode_record(form.put(row))
-        key = key_of(row, form.keys)
         spot = self.locate(index, row)
+        record, types = encode_record(spot.texts or form.put(row))
+        key = key_of(row, form.keys)
         self._set_aside(Stage.VALIDATE, reason, spot, record=record, types=types, key=key)
 
     def locate(self, index: int, row: Mapping[str, Any]) -> Spot:
@@ -200,7 +203,7 @@ class Reading:
                 types=letter.types if letter else dict(types),
                 header=letter.header if letter else header,
                 key=key,
-                truncated=len(record) > LONGEST_RECORD,
+                truncated=letter is None and len(record) > LONGEST_RECORD,
             )
         )
 

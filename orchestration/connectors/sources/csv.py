@@ -6,7 +6,6 @@ import codecs
 import csv
 from collections import Counter, deque
 from contextlib import contextmanager
-from datetime import date
 from functools import partial
 from io import StringIO, TextIOWrapper
 from itertools import islice
@@ -18,10 +17,11 @@ from orchestration.connectors.dead_letters import Form, decode_record
 from orchestration.connectors.errors import SourceError
 from orchestration.connectors.files import FileSource, open_bytes
 from orchestration.connectors.options import FileOptions, is_reference
+from orchestration.connectors.source import FileOrigin
 from orchestration.domain.records import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from orchestration.connectors.dead_letters import Letter
@@ -85,11 +85,16 @@ def _read(options: CsvOptions, files: Sequence[SourceFile], reading: Reading) ->
     for file in files:
         with _opened(options, file, partial(reading.reject, file)) as rows:
             for chunk in rows.chunks():
-                yield file, type_texts(rows.table(chunk), types.__getitem__), _line_in(chunk)
+                table = type_texts(rows.table(chunk), types.__getitem__)
+                yield _origin(file, chunk, rows.names), table
 
 
-def _line_in(chunk: _Chunk) -> Callable[[int], int]:
-    return lambda index: chunk[index][0]
+def _origin(file: SourceFile, chunk: _Chunk, names: Sequence[str]) -> FileOrigin:
+    return FileOrigin(
+        file=file.name,
+        line=lambda index: chunk[index][0],
+        texts=lambda index: dict(zip(names, chunk[index][1], strict=True)),
+    )
 
 
 class CsvForm(Form):
@@ -103,21 +108,12 @@ class CsvForm(Form):
         super().__init__(options.keys)
         self._options = options
 
-    def put(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The texts of a row: one that did not fit its column comes back from where it went."""
-        record: dict[str, Any] = {}
-        for name, value in super().put(row).items():
-            column, _, aside = name.partition("__v_")
-            if not aside:
-                record.setdefault(name, _text(value))
-            elif value is not None:
-                record[column] = value
-        return record
-
     def take(self, letter: Letter) -> dict[str, Any]:
         """The texts of a letter."""
         if letter.stage is Stage.VALIDATE:
-            return super().take(letter)
+            nulls = self._options.null_values
+            texts = super().take(letter).items()
+            return {name: None if text in nulls else text for name, text in texts}
         text: str = decode_record(letter)
         header = f"{_written(self._options, letter.header)}\n"
         bad = _Failure()
@@ -146,18 +142,6 @@ class _Failure:
     def __call__(self, line: int, reason: str, *, text: str, header: tuple[str, ...]) -> None:
         del line, text, header  # it is about one record
         self.reason = reason
-
-
-def _text(value: Any) -> str | None:
-    match value:
-        case None | str():
-            return value
-        case bool():
-            return str(value).lower()
-        case date():
-            return value.isoformat()
-        case _:
-            return str(value)
 
 
 def _written(options: CsvOptions, row: Sequence[str]) -> str:

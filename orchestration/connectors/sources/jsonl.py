@@ -10,7 +10,7 @@ from orchestration.connectors.dead_letters import Form, decode_record
 from orchestration.connectors.files import FileSource, open_bytes
 from orchestration.connectors.jsontext import parse_json
 from orchestration.connectors.options import FileOptions
-from orchestration.connectors.source import missing_key
+from orchestration.connectors.source import FileOrigin, missing_key
 from orchestration.domain.records import Stage
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def _read(options: JsonlOptions, files: Sequence[SourceFile], reading: Reading) 
                     continue
                 batch.append(record)
                 if len(batch) >= _RECORDS:
-                    yield file, batch, lines.line
+                    yield FileOrigin(file=file.name, line=lines.line), batch
                     batch, lines = [], _Lines(number + 1)
         if batch:
-            yield file, batch, lines.line
+            yield FileOrigin(file=file.name, line=lines.line), batch
 
 
 class _Lines:

@@ -11,6 +11,7 @@ from orchestration.connectors.dead_letters import Form
 from orchestration.connectors.errors import SourceError
 from orchestration.connectors.files import FileSource
 from orchestration.connectors.options import FileOptions
+from orchestration.connectors.source import FileOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +44,8 @@ def _read(
         first = 1
         for table in _tables(file):
             _check_keys(options, file, table)
-            yield file, conform(table, wanted_type), partial(operator.add, first)
+            origin = FileOrigin(file=file.name, line=partial(operator.add, first))
+            yield origin, conform(table, wanted_type)
             first += len(table)
 
 

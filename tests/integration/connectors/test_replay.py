@@ -102,8 +102,8 @@ def test_csv_texts_are_typed_again(workspace, definition, replay):
             "`amount` is not an integer; `day` is not a date",
             '{"id": "007", "amount": "2.50", "day": "soon"}',
         ),
-        (4, "`amount` has no value", '{"id": "3", "amount": null, "day": "2026-02-01"}'),
-        (5, "`amount` is not an integer", '{"id": "4", "amount": "x", "day": null}'),
+        (4, "`amount` has no value", '{"id": "3", "amount": "", "day": "2026-02-01"}'),
+        (5, "`amount` is not an integer", '{"id": "4", "amount": "x", "day": ""}'),
     ]
     done = workspace.run("csv", options, schema=definition(("day", "date")), replay=replay())
     assert done.exit_code == 1

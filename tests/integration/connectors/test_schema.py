@@ -124,9 +124,13 @@ def test_warn_loads_the_good_ones_and_sets_the_others_aside(workspace, definitio
         ("validate", reason, "run7", 2, 1, False),
         ("validate", LACKING, "run7", 2, 1, False),
     ]
-    wrong = {name: str(value) for name, value in WRONG.items()} if kind == "csv" else WRONG
-    records = [json.loads(record) for (record,) in workspace.letters("record")]
-    assert records == [wrong, EMPTY]
+    expected = [WRONG, EMPTY]
+    if kind == "csv":
+        expected = [
+            {name: "" if value is None else str(value) for name, value in record.items()}
+            for record in expected
+        ]
+    assert [json.loads(record) for (record,) in workspace.letters("record")] == expected
     complete = done.one("metrics_complete")
     assert (complete["status"], complete["records_valid"]) == ("partial", 1)
 
@@ -293,3 +297,34 @@ def test_a_job_without_rules_makes_no_tables_of_them(workspace):
     workspace.run("csv", {"path": "data.csv"})
     sql = "SELECT DISTINCT schema_name FROM duckdb_tables()"
     assert {name for (name,) in workspace.query(sql)} <= {"main", "main_staging"}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_what_is_rejected_leaves_no_trace_in_the_table(workspace, definition, kind):
+    write, _, _ = SOURCES[kind]
+    schema = definition(*FIELDS, validation="warn")
+    source, options = write(workspace, [WRONG])
+    assert workspace.run(source, options, schema=schema).exit_code == 1
+    assert workspace.tables() == []
+    for records in ([GOOD], [{**GOOD, "id": 2}, WRONG], [WRONG, {**WRONG, "id": 5}]):
+        done = workspace.run(*write(workspace, records), schema=schema)
+        assert done.all("schema_changed") == []
+    columns = {column["name"] for column in done.one("metrics_writing")["columns"]}
+    assert columns - {"_source_file"} == set(GOOD)
+
+
+def test_a_csv_record_is_set_aside_with_the_texts_of_its_file(workspace, definition, replay):
+    """Not as other records of the load let its columns be read: as a number, or as nothing."""
+    content = "id,amount,day,note\n1,1.25,2026-01-31,a\n007,1.50,2026-13-45,NA\n8,3,,-\n"
+    workspace.write("data.csv", content)
+    options = {"path": "data.csv", "null_values": ["", "NA"]}
+    schema = definition(("day", "date", "required"), validation="warn")
+    workspace.run("csv", options, schema=schema)
+    assert [json.loads(record) for (record,) in workspace.letters("record")] == [
+        {"id": "007", "amount": "1.50", "day": "2026-13-45", "note": "NA"},
+        {"id": "8", "amount": "3", "day": "", "note": "-"},
+    ]
+    now = {**options, "null_values": ["", "-"]}
+    workspace.run("csv", now, schema=definition(), replay=replay())
+    found = workspace.query("SELECT amount, CAST(day AS VARCHAR), note FROM things ORDER BY note")
+    assert found == [(1.5, None, "NA"), (1.25, "2026-01-31", "a"), (3.0, None, None)]
