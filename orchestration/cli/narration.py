@@ -46,6 +46,9 @@ class Narrator(Protocol):
 class TextNarrator:
     """For people: output where the job wrote it, everything else on stderr."""
 
+    def __init__(self) -> None:
+        self._said = ""
+
     def output(self, stream: Stream, line: str) -> None:
         """The line as it is, on the stream it came from."""
         click.echo(line, err=stream is Stream.STDERR)
@@ -56,9 +59,12 @@ class TextNarrator:
         _say(click.style(" ".join((event.event_type, *plain)), dim=True))
 
     def log(self, record: LogRecord) -> None:
-        """What follows a failed attempt, and news of breakers; the rest is told otherwise."""
+        """What follows a failed attempt, and news of breakers; the rest is told otherwise. What the
+        line before has just said is no reason to say it again.
+        """
         if text := describe_record(record):
-            _say(text)
+            _say(text.removesuffix(f": {self._said}"))
+            self._said = text
 
     def end(self, job_id: str, result: AttemptResult) -> None:
         """The summary line."""
@@ -110,7 +116,7 @@ def describe_record(record: LogRecord) -> str:
             )
         case "job_finished":
             unasked = fields["rule"] == "max_retries" and fields["attempt"] == 1
-            is_news = fields["rule"] != "outcome" and not unasked
+            is_news = fields["disposition"] is not None and not unasked
             return f"no further attempt: {fields['reason']}" if is_news else ""
         case "breaker_opened":
             return f"{_breaker(record)} is {fields['breaker']}"

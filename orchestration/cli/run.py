@@ -16,10 +16,9 @@ from orchestration.cli.common import ExampleCommand, read_workspace, runner_file
 from orchestration.cli.output import styled_problem, write_json
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from click.shell_completion import CompletionItem
 
+    from orchestration.cli.narration import Narrator
     from orchestration.domain.job import Job
     from orchestration.domain.workspace import Workspace
     from orchestration.runner import Ledger, ProcessSpec
@@ -35,11 +34,6 @@ class Order:
     job: Job
     overrides: dict[str, str] = field(repr=False)
     full_refresh: bool
-
-    @property
-    def run_timeout(self) -> timedelta:
-        """How long all attempts may take together, with the waits between them."""
-        return self.job.run_timeout or self.workspace.settings.run_timeout
 
     def prepare(self, attempt: int, *, run_id: str) -> ProcessSpec:
         """The process of attempt `attempt`."""
@@ -146,6 +140,7 @@ def _tell_runner_problems(workspace: Workspace) -> None:
 
 def _run(order: Order, *, retry: bool, as_json: bool) -> int:
     from orchestration.cli.narration import JsonNarrator, TextNarrator
+    from orchestration.domain.chain import Chain
     from orchestration.domain.outcome import exit_code_of
     from orchestration.runner import Stopped, job_lock, run_with_retries, stop_on_signals
 
@@ -157,14 +152,12 @@ def _run(order: Order, *, retry: bool, as_json: bool) -> int:
     try:
         with stop_on_signals(), job_lock(settings.state_directory, job.id):
             result = run_with_retries(
-                job,
+                Chain.of(job, settings, run_id),
                 partial(order.prepare, run_id=run_id),
-                seed=run_id,
-                run_timeout=order.run_timeout,
                 on_output=narrator.output,
                 on_event=narrator.event,
                 on_log=narrator.log,
-                ledger=_open_ledger(order.workspace, job),
+                ledger=_open_ledger(order.workspace, job, narrator),
             )
     except Stopped as stopped:
         narrator.cancelled(job.id, stopped)
@@ -173,22 +166,29 @@ def _run(order: Order, *, retry: bool, as_json: bool) -> int:
     return exit_code_of(result)
 
 
-def _open_ledger(workspace: Workspace, job: Job) -> Ledger | None:
+def _open_ledger(workspace: Workspace, job: Job, narrator: Narrator) -> Ledger | None:
     """What other runs of the tenant have done with the connector, where that matters to the job."""
-    if job.breaker is None and job.retry.budget is None:
+    has_budget = job.retry.budget is not None and job.retry.max_retries > 0
+    if job.breaker is None and not has_budget:
         return None
-    from orchestration.cli.holds import find_ledger
+    from orchestration.cli.holds import UNCOUNTED, find_ledger
+    from orchestration.observability import ledger_unavailable
 
-    return find_ledger(workspace, os.environ)
+    ledger = find_ledger(workspace, os.environ)
+    if ledger is None:
+        narrator.log(ledger_unavailable(job.id, UNCOUNTED))
+    return ledger
 
 
 def _write_plan(order: Order, *, as_json: bool) -> None:
     """Shows the process without values that may be secret: texts as the files give them, and the
     names of variables.
     """
+    from orchestration.domain.chain import Chain
     from orchestration.runner import limit_timeout
 
-    spec = limit_timeout(order.prepare(1, run_id="dry-run"), order.run_timeout)
+    chain = Chain.of(order.job, order.workspace.settings, run_id="dry-run")
+    spec = limit_timeout(order.prepare(1, run_id=chain.run_id), chain.run_timeout)
     argv = plain_argv(order.job, spec)
     names = sorted(spec.environ)
     timeout = spec.timeout.total_seconds() if spec.timeout else None

@@ -12,6 +12,7 @@ from orchestration.defs import tags
 from orchestration.defs.execution import COMPLETE_CHECK, JobExecution
 from orchestration.defs.metadata import job_metadata
 from orchestration.domain.job import CommandTask, Job
+from orchestration.domain.retry import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def build_asset(
         name="__".join(job.asset_key),
         compute_fn=JobExecution(job, workspace),
         outs={
-            _OUTPUT: dg.Out(dg.Nothing),
+            _OUTPUT: dg.Out(dg.Nothing, is_required=not _may_yield_nothing(job)),
             COMPLETE_CHECK: dg.Out(dg.Nothing, is_required=False),
         },
     )
@@ -48,6 +49,11 @@ def build_asset(
         specs=[_spec(job, key, workspace, schedules, asset_kinds(job, kind_of))],
         check_specs_by_output_name={COMPLETE_CHECK: _complete_spec(key)},
     )
+
+
+def _may_yield_nothing(job: Job) -> bool:
+    """Whether a run of the job may succeed without data: a failure is one that does not matter."""
+    return any(c.disposition is Disposition.DISCARDABLE for c in job.retry.error_classes)
 
 
 def asset_kinds(job: Job, kind_of: KindOf) -> set[str]:

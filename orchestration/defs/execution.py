@@ -18,10 +18,11 @@ from orchestration.defs.ledger import Ledger
 from orchestration.defs.metadata import attempt_metadata, decision_metadata, record_counts
 from orchestration.defs.schedules import read_claimant
 from orchestration.defs.waiting import WaitingJob, announce, chain_id, first_attempt
+from orchestration.domain.chain import Chain
 from orchestration.domain.events import ConnectorEvent
 from orchestration.domain.job import Job
 from orchestration.domain.outcome import AttemptResult, Outcome
-from orchestration.domain.retry import Disposition, RetryDecision, decide
+from orchestration.domain.retry import RetryDecision
 from orchestration.domain.workspace import Workspace
 from orchestration.errors import OrchestrationError
 from orchestration.observability import LogRecord, job_finished, json_log_line, retry_attempt
@@ -32,6 +33,7 @@ from orchestration.runner import (
     limit_timeout,
     prepare,
     run_attempt,
+    run_judged,
 )
 
 COMPLETE_CHECK = "complete"
@@ -48,7 +50,7 @@ class JobExecution:
 
     def __call__(
         self, context: dg.OpExecutionContext, _inputs: Mapping[str, Any]
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """One attempt of the job, after the wait for it where it is a retry.
 
         Raises:
@@ -56,26 +58,28 @@ class JobExecution:
             Failure: the attempt failed, and another one follows in a new run or not at all; or it
                 could not start, or shall not.
         """
-        turn = _Turn.of(context)
-        self._ask_breaker(context)
-        self._wait(context, turn)
+        settings = self.workspace.settings
+        turn = _Turn.of(context, Chain.of(self.job, settings, chain_id(context.run)))
         try:
+            self._ask_breaker(context)
+            turn.wait(context)
             # Dagster's own limits decide how many of its runs overlap: they share the lock.
-            with job_lock(self.workspace.settings.state_directory, self.job.id, shared=True):
-                result = self._attempt(context, turn)
+            with job_lock(settings.state_directory, self.job.id, shared=True):
+                result, decision = self._attempt(context, turn)
         except OrchestrationError as error:
             raise _not_started(self.job, error) from error
-        decision = self._decide(context, turn, result)
-        due = self._retry(context, result, decision) if decision.retry else None
+        due = self._retry(context, turn, result, decision) if decision.retry else None
         _log(context, job_finished(self.job.id, result, decision))
-        result = replace(result, outcome=decision.outcome)
-        if not result.landed:
-            raise _failure(self.job, result, decision, due)
-        yield dg.MaterializeResult(
-            asset_key=dg.AssetKey(self.job.asset_key),
-            metadata=attempt_metadata(self.job, result) | decision_metadata(decision, due),
-            check_results=[_complete_check(self.job, result, decision)],
-        )
+        ended = replace(result, outcome=decision.outcome)
+        if not ended.landed:
+            raise _failure(self.job, ended, decision, due)
+        key, check = dg.AssetKey(self.job.asset_key), _complete_check(self.job, result, decision)
+        metadata = attempt_metadata(self.job, ended) | decision_metadata(decision, due)
+        if result.landed:
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=[check])
+        else:  # a failure that does not matter: no data was committed, and none is announced
+            context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
+            yield check
 
     def _ask_breaker(self, context: dg.OpExecutionContext) -> None:
         """A run that a schedule has queued, and whose breaker has opened since, ends as cancelled: it
@@ -90,15 +94,10 @@ class JobExecution:
             text = f"job `{self.job.id}` is not run, since {why}"
             raise dg.Failure(description=text, allow_retries=False)
 
-    def _wait(self, context: dg.OpExecutionContext, turn: "_Turn") -> None:
-        """For a retry in the same run. In here an interrupt ends the wait at once; Dagster's own
-        waits go on till they are over, and are left to runs that have other jobs to do meanwhile.
-        """
-        if context.retry_number > 0 and _is_alone(context):
-            delay = self.job.retry.delay(turn.attempt - 1, seed=turn.seed)
-            time.sleep(delay.total_seconds())
-
-    def _attempt(self, context: dg.OpExecutionContext, turn: "_Turn") -> AttemptResult:
+    def _attempt(
+        self, context: dg.OpExecutionContext, turn: "_Turn"
+    ) -> tuple[AttemptResult, RetryDecision]:
+        """The attempt, and what follows it."""
         spec = prepare(
             self.job,
             workspace=self.workspace,
@@ -108,29 +107,34 @@ class JobExecution:
             traceparent=context.run.tags.get(tags.TRACEPARENT),
             full_refresh=context.run.tags.get(tags.FULL_REFRESH) == "true",
         )
+        ledger = Ledger(lambda: context.instance)
 
         def show(event: ConnectorEvent) -> None:
             context.log.info(json.dumps({"event_type": event.event_type, **event.fields}))
 
-        spec = limit_timeout(spec, turn.time_left(self._run_timeout))
-        return run_attempt(spec, attempt=turn.attempt, on_output=_forward, on_event=show)
+        def judge(result: AttemptResult) -> RetryDecision:
+            decision = turn.chain.decide(result, elapsed=turn.elapsed)
+            return consult(ledger, self.job, decision, partial(_log, context))
 
-    def _decide(
-        self, context: dg.OpExecutionContext, turn: "_Turn", result: AttemptResult
-    ) -> RetryDecision:
-        """What follows. A retry in a new run has all the time of that run."""
-        delay = self.job.retry.delay(turn.attempt, seed=turn.seed)
-        left = None if self._is_long(delay) else turn.time_left(self._run_timeout)
-        decision = decide(self.job.retry, result, seed=turn.seed, time_left=left)
-        ledger = Ledger(lambda: context.instance)
-        return consult(ledger, self.job, decision, partial(_log, context))
+        begin = partial(
+            run_attempt,
+            limit_timeout(spec, turn.chain.time_left(turn.elapsed)),
+            attempt=turn.attempt,
+            on_output=_forward,
+            on_event=show,
+        )
+        return run_judged(lambda ask: begin(is_repeated=ask), judge)
 
     def _retry(
-        self, context: dg.OpExecutionContext, result: AttemptResult, decision: RetryDecision
+        self,
+        context: dg.OpExecutionContext,
+        turn: "_Turn",
+        result: AttemptResult,
+        decision: RetryDecision,
     ) -> datetime:
         """See to it that another attempt follows: in this run, or else in a new one, then."""
         _log(context, retry_attempt(self.job.id, result, decision))
-        if not self._is_long(decision.delay):
+        if not turn.chain.leaves_run(decision.delay):
             seconds = None if _is_alone(context) else decision.delay.total_seconds()
             raise dg.RetryRequested(
                 max_retries=self.job.retry.max_retries, seconds_to_wait=seconds
@@ -145,37 +149,37 @@ class JobExecution:
         announce(context.instance, context.run_id, waiting, due)
         return due
 
-    def _is_long(self, delay: timedelta) -> bool:
-        """Whether a wait is too long to hold the slots of the run meanwhile."""
-        return delay > self.workspace.settings.retry_in_run
-
-    @property
-    def _run_timeout(self) -> timedelta:
-        return self.job.run_timeout or self.workspace.settings.run_timeout
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
     """Where a run has got to with a job: at attempt `attempt`, having begun at `started`, seconds
-    since the epoch. `seed` is the id of the first of the runs that repeat each other.
+    since the epoch.
     """
 
+    chain: Chain
     attempt: int
     started: float
-    seed: str
 
     @classmethod
-    def of(cls, context: dg.OpExecutionContext) -> "_Turn":
+    def of(cls, context: dg.OpExecutionContext, chain: Chain) -> "_Turn":
         """As the attempt begins."""
         return cls(
+            chain=chain,
             attempt=first_attempt(context.run) + context.retry_number,
             started=_first_start(context),
-            seed=chain_id(context.run),
         )
 
-    def time_left(self, run_timeout: timedelta) -> timedelta:
-        """How much of the time of the run is left to the job."""
-        return run_timeout - timedelta(seconds=time.time() - self.started)
+    @property
+    def elapsed(self) -> timedelta:
+        """How long ago the run began with the job."""
+        return timedelta(seconds=time.time() - self.started)
+
+    def wait(self, context: dg.OpExecutionContext) -> None:
+        """For a retry in the same run. In here an interrupt ends the wait at once; Dagster's own
+        waits go on till they are over, and are left to runs that have other jobs to do meanwhile.
+        """
+        if context.retry_number > 0 and _is_alone(context):
+            time.sleep(self.chain.delay(self.attempt - 1).total_seconds())
 
 
 def _first_start(context: dg.OpExecutionContext) -> float:
@@ -245,17 +249,15 @@ def _complete_check(
         check_name=COMPLETE_CHECK,
         passed=result.outcome is Outcome.SUCCEEDED,
         severity=dg.AssetCheckSeverity.WARN,
-        description=_describe_landed(job, result, decision),
+        description=_describe_end(result, decision),
         metadata=record_counts(result),
     )
 
 
-def _describe_landed(job: Job, result: AttemptResult, decision: RetryDecision) -> str:
+def _describe_end(result: AttemptResult, decision: RetryDecision) -> str:
     match result.outcome:
         case Outcome.SUCCEEDED:
             return "every record was committed"
-        case Outcome.PARTIAL if decision.disposition is Disposition.DISCARDABLE:
-            return f"the attempt failed, which does not matter: {decision.reason}"
         case Outcome.PARTIAL if result.metrics:
             return "some records were rejected, the rest were committed"
         case Outcome.PARTIAL:
@@ -264,6 +266,6 @@ def _describe_landed(job: Job, result: AttemptResult, decision: RetryDecision) -
                 " `metrics_complete` event: an uncaught exception of Python returns 1 as well"
             )
         case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.CANCELLED:
-            raise _failure(job, result, decision)
+            return f"the attempt failed, which does not matter: {decision.reason}"
         case _:
             assert_never(result.outcome)

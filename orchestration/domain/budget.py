@@ -27,7 +27,7 @@ class SpentRetries:
 
     def spend(self, budget: RetryBudget, now: datetime) -> SpentRetries | None:
         """With one more retry at `now`; None if that is more than the budget allows."""
-        if budget.spend(self.at, now) is None:
+        if not budget.allows(self.at, now):
             return None
         most, longest = max(self.most, budget.retries), max(self.longest, budget.per)
         stamps = sorted((*(at for at in self.at if now - at < longest), now))

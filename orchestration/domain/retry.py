@@ -46,7 +46,7 @@ class ErrorClass:
 class Refusal:
     """Why a retry that the policy of the job wants does not take place all the same."""
 
-    rule: Literal["budget", "breaker"]
+    rule: Literal["budget", "breaker", "outcome"]
     reason: str
 
 
@@ -57,14 +57,13 @@ class RetryBudget:
     retries: int
     per: timedelta
 
-    def spend(self, spent: Iterable[datetime], now: datetime) -> tuple[datetime, ...] | None:
-        """The retries that still count, with one more at `now`; None if that were too many.
+    def allows(self, spent: Iterable[datetime], now: datetime) -> bool:
+        """Whether there may be one more at `now`.
 
         `spent` are the instants of earlier retries, in any order. Those of a clock that is ahead
         count too.
         """
-        counted = tuple(at for at in spent if now - at < self.per)
-        return (*counted, now) if len(counted) < self.retries else None
+        return sum(now - at < self.per for at in spent) < self.retries
 
     def describe(self) -> str:
         """`20 retries in 1h`."""
@@ -104,8 +103,8 @@ class RetryPolicy:
     budget: RetryBudget | None = None
 
     def delay(self, attempt: int, *, seed: str) -> timedelta:
-        """The wait after attempt `attempt` (from 1), at most `max_delay`. `seed` is the id of the
-        first run of the job's attempts: who knows it knows all their delays.
+        """The wait after attempt `attempt` (from 1), at most `max_delay`. Who knows `seed`
+        knows all delays.
 
         >>> RetryPolicy(initial_delay=timedelta(seconds=10)).delay(3, seed="")
         datetime.timedelta(seconds=40)
@@ -159,10 +158,10 @@ def decide(
     policy: RetryPolicy,
     result: AttemptResult,
     *,
-    seed: str,
+    delay: timedelta,
     time_left: timedelta | None = None,
 ) -> RetryDecision:
-    """Whether attempt `result.attempt` is followed by another one.
+    """Whether attempt `result.attempt` is followed by another one, `delay` after it.
 
     A success and a cancelled attempt never are. Then `error_classes` judge, then the patterns that
     are not retryable, then the code, signal or time-out, then the patterns that are (T13: the code
@@ -174,7 +173,6 @@ def decide(
     if result.outcome in _NEVER_REPEATED:
         reason = f"an attempt that {_NEVER_REPEATED[result.outcome]} is not repeated"
         return RetryDecision(retry=False, rule="outcome", reason=reason, outcome=result.outcome)
-    delay = policy.delay(result.attempt, seed=seed)
     verdict = _limit(_judge(policy, result), policy, result.attempt, delay, time_left)
     discarded = verdict.disposition is Disposition.DISCARDABLE
     return RetryDecision(

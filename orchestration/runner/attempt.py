@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import signal
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.domain.outcome import EXIT_FAILED, AttemptResult, Ending, Outcome, classify
 from orchestration.errors import (
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.domain.events import ConnectorEvent
-    from orchestration.runner.handover import Handed
+    from orchestration.runner.handover import Handed, Handover
     from orchestration.runner.output import Stream
     from orchestration.runner.spec import ProcessSpec
 
 _CHECKPOINT_ERRORS = (CheckpointStoreError, CheckpointDamagedError, CheckpointRefusedError)
+_REPEATED: Final = (
+    "the new checkpoint is not kept, since another attempt follows: it does the same work again"
+)
+_UNSURE: Final = """\
+the new checkpoint is not kept: exit code 1 without a `metrics_complete` event may be an exception that was not caught
+   help: write the event {"event_type": "metrics_complete", "status": "partial"} to stdout when all data is committed"""
 _HELP_BY_ERRNO = {
     errno.ENOENT: "check its spelling, and for a script that of the program in its first line; a bare "
     "name is looked for on the `PATH` of the job, a relative path starts from the working directory",
@@ -45,6 +52,7 @@ def run_attempt(
     attempt: int,
     on_output: Callable[[Stream, str], None],
     on_event: Callable[[ConnectorEvent], None],
+    is_repeated: Callable[[AttemptResult], bool] = lambda _: False,
 ) -> AttemptResult:
     """Run the process once and say how it ended; nothing of it is left when this returns.
 
@@ -55,55 +63,93 @@ def run_attempt(
     Any exception raised in the calling thread meanwhile, by a callback or by a signal handler,
     stops the process tree within the grace period and goes on; a second one cuts that short.
 
-    An attempt of a command that was handed its checkpoint leaves a new one only if it succeeded, at
-    least in part, and is a failure if that cannot be stored.
+    An attempt of a command that was handed its checkpoint leaves a new one only if it succeeded, and
+    is a failure if that cannot be stored. After a partial success it leaves one if the command has
+    said so itself, in a `metrics_complete` event, and `is_repeated`, which is asked then and gets
+    what is returned afterwards, says that no other attempt follows: that would begin behind the
+    records that this one has rejected.
 
     Raises:
         CommandNotFoundError: the program or the working directory does not exist or may not be
             used.
     """
-    started_at, started = datetime.now(UTC), time.monotonic()
     masker = Masker(spec.secrets)
     transcript = Transcript(masker, on_output=on_output, on_event=on_event)
-    facts = _run(spec, transcript, masker)
-    return AttemptResult(
-        attempt=attempt,
-        started_at=started_at,
-        duration=timedelta(seconds=time.monotonic() - started),
-        stderr_tail=transcript.stderr_tail,
-        error_text=transcript.error_text,
-        metrics=transcript.metrics,
-        table=transcript.table,
-        **facts,
-    )
-
-
-def _run(spec: ProcessSpec, transcript: Transcript, masker: Masker) -> dict[str, Any]:
+    begun = _Begun(attempt=attempt, masker=masker, transcript=transcript)
     if spec.handover is None:
-        return _run_process(spec, transcript, masker)
+        return begun.end(_run_process(spec, begun))
+    return _run_handed(spec, spec.handover, begun, is_repeated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """An attempt under way."""
+
+    attempt: int
+    masker: Masker
+    transcript: Transcript
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: float = field(default_factory=time.monotonic)
+
+    def end(self, facts: dict[str, Any]) -> AttemptResult:
+        """What is known of it now that its process has ended, which these facts are about."""
+        return AttemptResult(
+            attempt=self.attempt,
+            started_at=self.at,
+            duration=timedelta(seconds=time.monotonic() - self.started),
+            stderr_tail=self.transcript.stderr_tail,
+            error_text=self.transcript.error_text,
+            metrics=self.transcript.metrics,
+            table=self.transcript.table,
+            **facts,
+        )
+
+
+def _run_handed(
+    spec: ProcessSpec,
+    handover: Handover,
+    begun: _Begun,
+    is_repeated: Callable[[AttemptResult], bool],
+) -> AttemptResult:
     facts: dict[str, Any] = {}
     try:
-        with spec.handover.begin() as handed:
-            facts = _run_process(spec, transcript, masker)
-            if facts["outcome"] in (Outcome.SUCCEEDED, Outcome.PARTIAL):
-                _keep_checkpoint(handed, transcript)
+        with handover.begin() as handed:
+            facts = _run_process(spec, begun)
+            result = begun.end(facts)
+            if result.landed:
+                _keep_checkpoint(handed, begun.transcript, result, is_repeated)
+            return result
     except _CHECKPOINT_ERRORS as error:
-        fault = masker.mask(error.reason)
-        transcript.add_error(fault)
-        transcript.note(f"error {error.code}: {fault}\n   help: {error.help}")
-        facts |= {"outcome": Outcome.FAILED, "exit_code": EXIT_FAILED, "fault": fault}
-    return facts
+        fault = begun.masker.mask(error.reason)
+        begun.transcript.add_error(fault)
+        begun.transcript.note(f"error {error.code}: {fault}\n   help: {error.help}")
+        return begun.end(
+            facts | {"outcome": Outcome.FAILED, "exit_code": EXIT_FAILED, "fault": fault}
+        )
 
 
-def _run_process(spec: ProcessSpec, transcript: Transcript, masker: Masker) -> dict[str, Any]:
-    end = run_guarded(spec, transcript.feed)
+def _run_process(spec: ProcessSpec, begun: _Begun) -> dict[str, Any]:
+    end = run_guarded(spec, begun.transcript.feed)
     if isinstance(end, StartFailure):
-        raise _start_error(spec, end, masker)
-    _tell_of_leftovers(end, transcript)
+        raise _start_error(spec, end, begun.masker)
+    _tell_of_leftovers(end, begun.transcript)
     return _facts(end)
 
 
-def _keep_checkpoint(handed: Handed, transcript: Transcript) -> None:
+def _keep_checkpoint(
+    handed: Handed,
+    transcript: Transcript,
+    result: AttemptResult,
+    is_repeated: Callable[[AttemptResult], bool],
+) -> None:
+    """Store the new checkpoint, if there is one, unless data may be lost by it."""
+    if result.outcome is Outcome.PARTIAL and handed.has_new:
+        if not result.metrics:
+            transcript.note(_UNSURE)
+            return
+        if is_repeated(result):
+            transcript.note(_REPEATED)
+            return
     version = handed.keep()
     if version is not None:
         transcript.tell(

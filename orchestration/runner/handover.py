@@ -8,6 +8,7 @@ committed its data.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import stat
 from contextlib import contextmanager
@@ -109,6 +110,11 @@ class Handed:
 
     handover: Handover
     content: bytes | None = field(repr=False)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the command has left anything where the new checkpoint is looked for."""
+        return os.path.lexists(self.handover.next_file)
 
     def keep(self) -> Version | None:
         """Store what the command has left, in place of its checkpoint; None if there is nothing new.

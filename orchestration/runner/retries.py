@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from orchestration.domain.retry import Refusal, decide
+from orchestration.domain.retry import Refusal
 from orchestration.errors import LedgerUnavailableError
 from orchestration.observability import (
     job_finished,
@@ -20,6 +21,7 @@ from orchestration.runner.attempt import run_attempt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestration.domain.chain import Chain
     from orchestration.domain.events import ConnectorEvent
     from orchestration.domain.job import Job
     from orchestration.domain.outcome import AttemptResult, Outcome
@@ -42,6 +44,7 @@ class RunAttempt(Protocol):
         attempt: int,
         on_output: Callable[[Stream, str], None],
         on_event: Callable[[ConnectorEvent], None],
+        is_repeated: Callable[[AttemptResult], bool],
     ) -> AttemptResult:
         """The result of attempt `attempt` of the process."""
         ...
@@ -62,11 +65,9 @@ class Ledger(Protocol):
 
 
 def run_with_retries(
-    job: Job,
+    chain: Chain,
     prepare_attempt: Callable[[int], ProcessSpec],
     *,
-    seed: str,
-    run_timeout: timedelta,
     on_output: Callable[[Stream, str], None],
     on_event: Callable[[ConnectorEvent], None],
     on_log: Callable[[LogRecord], None],
@@ -79,28 +80,51 @@ def run_with_retries(
     makes of it; with `NO_RETRIES` that is the first attempt.
 
     `prepare_attempt` gets the number of the attempt, from 1, and is called for each one, so that
-    secrets that changed meanwhile are in force. `seed`, the id of the run, settles the delays.
-    When `run_timeout` is over, the attempt under way is stopped as timed out, and no other begins.
-    `on_log` gets `job_started`, a `retry_attempt` before each wait, and `job_finished`. Exceptions
-    of a signal handler end a wait at once.
+    secrets that changed meanwhile are in force. When the time of the run is over, the attempt under
+    way is stopped as timed out, and no other begins; it counts anew after a wait for which Dagster
+    would begin another run. `on_log` gets `job_started`, a `retry_attempt` before each wait, and
+    `job_finished`. Exceptions of a signal handler end a wait at once.
     """
+    job = chain.job
     on_log(job_started(job.id))
     started, attempt = clock(), 0
 
-    def time_left() -> timedelta:
-        return run_timeout - timedelta(seconds=clock() - started)
+    def judge(result: AttemptResult) -> RetryDecision:
+        elapsed = timedelta(seconds=clock() - started)
+        return consult(ledger, job, chain.decide(result, elapsed=elapsed), on_log)
 
     while True:
         attempt += 1
-        spec = limit_timeout(prepare_attempt(attempt), time_left())
-        result = run(spec, attempt=attempt, on_output=on_output, on_event=on_event)
-        decision = decide(job.retry, result, seed=seed, time_left=time_left())
-        decision = consult(ledger, job, decision, on_log)
+        time_left = chain.time_left(timedelta(seconds=clock() - started))
+        spec = limit_timeout(prepare_attempt(attempt), time_left)
+        begin = partial(run, spec, attempt=attempt, on_output=on_output, on_event=on_event)
+        result, decision = run_judged(lambda ask, begin=begin: begin(is_repeated=ask), judge)
         if not decision.retry:
             on_log(job_finished(job.id, result, decision))
             return replace(result, outcome=decision.outcome)
         on_log(retry_attempt(job.id, result, decision))
         sleep(decision.delay.total_seconds())
+        if chain.leaves_run(decision.delay):
+            started = clock()
+
+
+def run_judged(
+    run: Callable[[Callable[[AttemptResult], bool]], AttemptResult],
+    judge: Callable[[AttemptResult], RetryDecision],
+) -> tuple[AttemptResult, RetryDecision]:
+    """An attempt, and what follows it. `run` gets what it may ask for `is_repeated`. `judge`, which
+    counts, is called once for a result: before its checkpoint is kept where that depends on it.
+    """
+    judged: list[tuple[AttemptResult, RetryDecision]] = []
+
+    def is_repeated(result: AttemptResult) -> bool:
+        judged.append((result, judge(result)))
+        return judged[-1][1].retry
+
+    result = run(is_repeated)
+    if judged and judged[-1][0] is result:
+        return judged[-1]
+    return result, judge(result)
 
 
 def consult(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.domain.backoff import Jitter
+from orchestration.domain.budget import SpentRetries
 from orchestration.domain.outcome import AttemptResult, Outcome
 from orchestration.domain.retry import (
     Disposition,
@@ -129,7 +130,7 @@ def test_decorrelated_retries_do_not_gather_at_the_ceiling(fleet: str, attempt: 
 
 @given(policy=policies(), result=RESULTS, seed=SEEDS, left=st.none() | SECONDS)
 def test_a_decision_is_one_that_can_be_told(policy, result, seed, left):
-    decision = decide(policy, result, seed=seed, time_left=left)
+    decision = decide(policy, result, delay=policy.delay(result.attempt, seed=seed), time_left=left)
 
     assert decision.rule
     assert decision.reason
@@ -149,7 +150,8 @@ def test_a_decision_is_one_that_can_be_told(policy, result, seed, left):
 
 @given(policy=policies(), result=RESULTS, seed=SEEDS)
 def test_more_retries_never_take_one_away(policy, result, seed):
-    decision = decide(policy, result, seed=seed)
+    delay = policy.delay(result.attempt, seed=seed)
+    decision = decide(policy, result, delay=delay)
     more = RetryPolicy(
         **{
             **{name: getattr(policy, name) for name in policy.__slots__},
@@ -157,7 +159,7 @@ def test_more_retries_never_take_one_away(policy, result, seed):
         }
     )
 
-    assert decide(more, result, seed=seed).retry >= decision.retry
+    assert decide(more, result, delay=delay).retry >= decision.retry
 
 
 @given(
@@ -170,13 +172,13 @@ def test_more_retries_never_take_one_away(policy, result, seed):
 def test_no_budget_is_exceeded_in_whatever_order_processes_ask(retries, per, steps):
     """Each process reads, spends and writes under one lock, so their steps come in some order."""
     budget = RetryBudget(retries=retries, per=timedelta(seconds=per))
-    ledger: dict[str, tuple[datetime, ...]] = {}
+    ledger: dict[str, SpentRetries] = {}
     granted: dict[str, list[datetime]] = {}
     refused = 0
     now = NOON
     for pause, tenant in steps:
         now += timedelta(seconds=pause)
-        after = budget.spend(ledger.get(tenant, ()), now)
+        after = ledger.get(tenant, SpentRetries()).spend(budget, now)
         if after is None:
             refused += 1
             inside = [at for at in granted[tenant] if now - at < budget.per]
@@ -187,5 +189,5 @@ def test_no_budget_is_exceeded_in_whatever_order_processes_ask(retries, per, ste
     for instants in granted.values():
         for first in instants:
             assert sum(first <= at < first + budget.per for at in instants) <= retries
-    assert all(len(spent) <= retries for spent in ledger.values())
+    assert all(len(spent.at) <= retries for spent in ledger.values())
     assert refused + sum(map(len, granted.values())) == len(steps)

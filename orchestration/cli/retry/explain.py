@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.output import write_json
+from orchestration.cli.output import count, write_json
 from orchestration.cli.run import complete_job
 
 if TYPE_CHECKING:
+    from orchestration.domain.chain import Chain
     from orchestration.domain.job import Job
     from orchestration.domain.outcome import AttemptResult
     from orchestration.domain.retry import RetryDecision
-    from orchestration.domain.workspace import Workspace
 
 _FAILED = 2
 _LONGEST_TAIL = 65_536
@@ -97,19 +97,22 @@ def command(
 
     JOB is tenant/name, or the path of a job file. Starts nothing and counts nothing: whether the
     budget has a retry left and the breaker is closed is asked only when a real attempt has failed.
+    The run is taken to have its whole run_timeout left, and to draw the shortest delay.
     """
     from orchestration.cli.lookup import find_job
-    from orchestration.domain.retry import decide
+    from orchestration.domain.chain import Chain
 
     if sum((exit_code is not None, signum is not None, timed_out)) > 1:
         raise click.UsageError("give one of --exit-code, --signal and --timed-out")
     workspace, found = find_job(runner_file(), job)
     result = _suppose(exit_code, signum, attempt, stderr, timed_out=timed_out)
-    decision = decide(found.retry, result, seed="")
+    chain = Chain.of(found, workspace.settings, run_id="")
+    shortest, _ = found.retry.delay_bounds(attempt)
+    decision = chain.decide(result, elapsed=timedelta(0), delay=shortest)
     if style == "json":
         write_json(explain(found, result, decision))
     else:
-        _write_text(workspace, found, result, decision)
+        _write_text(chain, result, decision)
 
 
 def explain(job: Job, result: AttemptResult, decision: RetryDecision) -> Explanation:
@@ -145,11 +148,10 @@ def _suppose(
     )
 
 
-def _write_text(
-    workspace: Workspace, job: Job, result: AttemptResult, decision: RetryDecision
-) -> None:
+def _write_text(chain: Chain, result: AttemptResult, decision: RetryDecision) -> None:
+    job = chain.job
     rows = {
-        "retry": _describe_retry(workspace, job, result, decision),
+        "retry": _describe_retry(chain, result, decision),
         "why": decision.reason,
         "rule": decision.rule,
         "disposition": decision.disposition.value if decision.disposition else "none",
@@ -162,24 +164,22 @@ def _write_text(
         click.echo(f"  {name:<13}{text}")
 
 
-def _describe_retry(
-    workspace: Workspace, job: Job, result: AttemptResult, decision: RetryDecision
-) -> str:
+def _describe_retry(chain: Chain, result: AttemptResult, decision: RetryDecision) -> str:
     from orchestration.domain.durations import format_duration
 
     if not decision.retry:
         return "no"
-    shortest, longest = job.retry.delay_bounds(result.attempt)
+    policy = chain.job.retry
+    shortest, longest = policy.delay_bounds(result.attempt)
     wait = format_duration(longest)
     if shortest != longest:
         wait = f"{format_duration(shortest)} to {wait}"
-    in_run = workspace.settings.retry_in_run
     where = ""
-    if shortest > in_run:
+    if chain.leaves_run(shortest):
         where = ", as a new run"
-    elif longest > in_run:
-        where = f", as a new run if it is more than {format_duration(in_run)}"
-    return f"attempt {result.attempt + 1} of {job.retry.max_retries + 1} after {wait}{where}"
+    elif chain.leaves_run(longest):
+        where = f", as a new run if it is more than {format_duration(chain.retry_in_run)}"
+    return f"attempt {result.attempt + 1} of {policy.max_retries + 1} after {wait}{where}"
 
 
 def _describe_asked(job: Job) -> str:
@@ -188,5 +188,5 @@ def _describe_asked(job: Job) -> str:
     if budget := job.retry.budget:
         parts.append(f"the budget of {budget.describe()}")
     if job.breaker:
-        parts.append(f"the breaker of {job.breaker.failures} failures")
+        parts.append(f"the breaker of {count(job.breaker.failures, 'failure')}")
     return f"{' and '.join(parts)}, {shared}" if parts else ""

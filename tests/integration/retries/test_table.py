@@ -23,8 +23,9 @@ def in_one_run(make_runs):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}-{case.number}")
 def test_a_run_makes_the_attempts_and_waits_of_the_table(in_one_run, case):
     run_id, told = in_one_run
+    job = f"acme/{case.name}"
 
-    case.check(told[f"acme/{case.name}"], seed=run_id, pace=PACE)
+    case.check(told[job], seed=f"{run_id}/{job}", pace=PACE)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_chain_of_runs_makes_the_attempts_and_waits_of_the_table(in_many_runs,
     records = [r for r in told[job] if is_end[r["event_type"]] or r["delay_seconds"] is None]
     ends = [record for record in told[job] if record["event_type"] == "job_finished"]
 
-    case.check(records, seed=started[job][0])
+    case.check(records, seed=f"{started[job][0]}/{job}")
     # A delay of zero is no reason to leave the run.
     assert len(ends) == len(started[job])
 

@@ -7,15 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestration.domain.chain import Chain
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
 from orchestration.domain.retry import RetryPolicy
+from orchestration.domain.workspace import Settings
 from orchestration.runner import run_with_retries
 from orchestration.runner.checkpoint_stores import LocalStore
 from orchestration.runner.checkpoints import Checkpoints, Origin
@@ -199,6 +202,18 @@ def hand_over(folder, job_id="acme/orders", run_id="run-1"):
     )
 
 
+def make_job(folder, tenant, *, max_retries):
+    return Job(
+        tenant=tenant,
+        name="orders",
+        asset="orders",
+        kind=JobKind.COMMAND,
+        task=CommandTask(command=("sh",), working_directory=folder),
+        location=Location(file=f"jobs/{tenant}/orders.yaml"),
+        retry=RetryPolicy(max_retries=max_retries),
+    )
+
+
 @pytest.fixture
 def run(attempt, tmp_path):
     """Runs a script that has been handed its checkpoint; `handover` is what it was handed."""
@@ -228,6 +243,7 @@ def stored(tmp_path):
 
 KEEP = "printf old > $ORCHESTRATE_CHECKPOINT_NEXT"
 REPLACE = "printf new > $ORCHESTRATE_CHECKPOINT_NEXT"
+SAY_SO = """echo '{"event_type": "metrics_complete", "status": "partial"}'"""
 
 
 def test_the_first_attempt_finds_no_file_and_the_next_one_what_the_first_has_left(run, attempt):
@@ -248,7 +264,9 @@ def test_the_first_attempt_finds_no_file_and_the_next_one_what_the_first_has_lef
     ("ending", "outcome", "expected"),
     [
         ("exit 0", Outcome.SUCCEEDED, "new"),
-        ("exit 1", Outcome.PARTIAL, "new"),
+        (f"{SAY_SO}; exit 1", Outcome.PARTIAL, "new"),
+        ("exit 1", Outcome.PARTIAL, "old"),
+        (f"{SAY_SO}; exit 2", Outcome.FAILED, "old"),
         ("exit 2", Outcome.FAILED, "old"),
         ("exit 75", Outcome.FAILED, "old"),
         ("exit 143", Outcome.CANCELLED, "old"),
@@ -265,6 +283,70 @@ def test_only_a_success_at_least_in_part_replaces_the_checkpoint(
 
     assert result.outcome is outcome
     assert stored()[-1][1] == expected
+
+
+def test_an_exception_of_python_after_the_new_checkpoint_was_left_keeps_the_old_one(
+    run, stored, attempt
+):
+    """The command leaves its checkpoint and then fails to commit."""
+    run(KEEP)
+
+    result = run(f"{REPLACE}; exec {sys.executable} -c 'raise OSError'")
+
+    assert (result.outcome, stored()) == (Outcome.PARTIAL, [(1, "old")])
+    assert attempt.lines[-1][1] == (
+        "the new checkpoint is not kept: exit code 1 without a `metrics_complete` event may be an"
+        " exception that was not caught\n"
+        '   help: write the event {"event_type": "metrics_complete", "status": "partial"} to stdout'
+        " when all data is committed"
+    )
+
+
+def test_a_partial_success_that_left_no_new_checkpoint_needs_no_note(run, attempt):
+    run(KEEP)
+
+    run("exit 1")
+
+    assert attempt.lines == []
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_a_partial_success_that_is_repeated_does_the_same_work_again(attempt, tmp_path, tenant):
+    """A command that rejects records 1 to 3 at its first attempt, and would go on behind them."""
+    job = make_job(tmp_path, tenant, max_retries=2)
+    script = (
+        "cat $ORCHESTRATE_CHECKPOINT 2> /dev/null || echo from the start\n"
+        "echo 3 > $ORCHESTRATE_CHECKPOINT_NEXT\n"
+        f"test -e accepting || {{ {SAY_SO}; touch accepting; exit 1; }}"
+    )
+    lines = []
+
+    def prepare(number):
+        handover = hand_over(tmp_path, job.id, run_id=f"run-{number}")
+        environ = {"PATH": os.environ["PATH"], **handover.variables}
+        spec = attempt.spec("sh", "-c", script, environ=environ, handover=handover)
+        return replace(spec, working_directory=tmp_path)
+
+    result = run_with_retries(
+        Chain.of(job, Settings(state_directory=tmp_path), "run"),
+        prepare,
+        on_output=lambda _stream, line: lines.append(line),
+        on_event=lambda _event: None,
+        on_log=lambda _record: None,
+        sleep=lambda _seconds: None,
+    )
+
+    checkpoints = hand_over(tmp_path, job.id).checkpoints
+    assert (result.outcome, result.attempt) == (Outcome.SUCCEEDED, 2)
+    assert [checkpoints.read(version) for version in checkpoints.history()] == [b"3\n"]
+    assert lines == [
+        "from the start",
+        (
+            "the new checkpoint is not kept, since another attempt follows: it does the same work"
+            " again"
+        ),
+        "from the start",
+    ]
 
 
 def test_a_time_out_keeps_the_old_one(run, stored):
@@ -348,7 +430,7 @@ def test_three_tenants_find_their_own_checkpoint(run, stored, attempt):
 def test_what_cannot_be_kept_makes_the_attempt_fail(run, stored, attempt, script, fault):
     run(KEEP)
 
-    result = run(f"{script}; exit 1")
+    result = run(f"{SAY_SO}; {script}; exit 1")
 
     assert (result.outcome, result.exit_code, result.reason) == (Outcome.FAILED, 2, fault)
     assert result.error_text == fault
@@ -392,15 +474,7 @@ def test_an_attempt_whose_checkpoint_could_not_be_handed_out_is_repeated_like_a_
 ):
     blocked = tmp_path / "checkpoints"
     blocked.write_text("no folder")
-    job = Job(
-        tenant="acme",
-        name="orders",
-        asset="orders",
-        kind=JobKind.COMMAND,
-        task=CommandTask(command=("sh",), working_directory=tmp_path),
-        location=Location(file="jobs/acme/orders.yaml"),
-        retry=RetryPolicy(max_retries=1, retryable_exit_codes=frozenset({2})),
-    )
+    job = make_job(tmp_path, "acme", max_retries=1)
     logged = []
 
     def prepare(number):
@@ -408,10 +482,8 @@ def test_an_attempt_whose_checkpoint_could_not_be_handed_out_is_repeated_like_a_
         return attempt.spec("sh", "-c", KEEP, environ=handover.variables, handover=handover)
 
     result = run_with_retries(
-        job,
+        Chain.of(job, Settings(state_directory=tmp_path), "run"),
         prepare,
-        seed="run",
-        run_timeout=timedelta(hours=1),
         on_output=lambda _stream, _line: None,
         on_event=lambda _event: None,
         on_log=logged.append,

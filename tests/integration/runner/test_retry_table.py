@@ -1,13 +1,13 @@
 """The table of what follows a failed attempt, with real processes."""
 
 import os
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from retry_table import CASES, Case
 
 from orchestration.config import EMPTY_CATALOG, load_workspace
+from orchestration.domain.chain import Chain
 from orchestration.domain.outcome import Outcome
 from orchestration.observability import LogRecord
 from orchestration.runner import prepare, run_with_retries
@@ -36,10 +36,8 @@ def test_real_processes_are_followed_by_what_the_table_says(tmp_path: Path, case
         return prepare(job, workspace=workspace, environ=environ, run_id="run-1", attempt=attempt)
 
     result = run_with_retries(
-        job,
+        Chain.of(job, workspace.settings, "run-1"),
         prepare_attempt,
-        seed="run-1",
-        run_timeout=timedelta(minutes=5),
         on_output=lambda *_: None,
         on_event=lambda _: None,
         on_log=log.append,
@@ -47,7 +45,7 @@ def test_real_processes_are_followed_by_what_the_table_says(tmp_path: Path, case
     )
 
     told = [as_told(record) for record in log]
-    case.check(told[1:], seed="run-1", pace=PACE)
+    case.check(told[1:], seed=f"run-1/{job.id}", pace=PACE)
     assert slept == [record["delay_seconds"] for record in told[1:-1]]
     assert result.attempt == case.attempts
     assert result.outcome is (Outcome.SUCCEEDED if case.delay else case.outcome)

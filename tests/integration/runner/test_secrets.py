@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestration.domain.chain import Chain
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import Outcome
 from orchestration.domain.problem import Location
@@ -382,10 +382,8 @@ def test_a_secret_that_is_rotated_is_in_force_and_masked_at_the_next_attempt(
         return prepare(job, workspace=workspace, environ=ENVIRON, run_id="run-1", attempt=number)
 
     result = run_with_retries(
-        job,
+        Chain.of(job, workspace.settings, "run-1"),
         prepare_attempt,
-        seed="run-1",
-        run_timeout=timedelta(hours=1),
         on_output=lambda _, line: lines.append(line),
         on_event=lambda _: None,
         on_log=lambda _: None,

@@ -84,7 +84,9 @@ POLICY = RetryPolicy(max_retries=1, initial_delay=timedelta(seconds=90), retry_o
 )
 def test_a_retry_is_told_with_its_cause_and_its_delay(outcome, facts, text):
     result = make_result(outcome, **facts)
-    record = retry_attempt("acme/orders", result, decide(POLICY, result, seed="run"))
+    record = retry_attempt(
+        "acme/orders", result, decide(POLICY, result, delay=POLICY.delay(1, seed="run"))
+    )
 
     assert describe_record(record) == text
 
@@ -103,7 +105,7 @@ def test_that_no_other_attempt_follows_is_told_where_one_was_asked_for(
     policy, outcome, facts, text
 ):
     result = make_result(outcome, **facts)
-    record = job_finished("acme/orders", result, decide(policy, result, seed="run"))
+    record = job_finished("acme/orders", result, decide(policy, result, delay=timedelta(0)))
 
     assert describe_record(record) == (f"no further attempt: {text}" if text else "")
 

@@ -151,7 +151,7 @@ class Case:
         """Assert that a run of the job made the attempts and the waits of the table.
 
         `told` are the records `retry_attempt` and `job_finished` of the run, as they are logged.
-        `seed` is the id of its first run.
+        `seed` is the id of its first run and that of the job.
         """
         policy = self.policy(pace=pace)
         retries = [record for record in told if record["event_type"] == "retry_attempt"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.domain.backoff import Jitter
+from orchestration.domain.chain import Chain
 from orchestration.domain.events import ConnectorEvent
 from orchestration.domain.job import CommandTask, Job, JobKind
 from orchestration.domain.outcome import AttemptResult, Outcome
@@ -42,6 +43,8 @@ class World:
     job: Job = JOB
     now: float = 0.0
     timeout: timedelta | None = None
+    is_lost: bool = False
+    kept: list[bool] = field(default_factory=list)
     specs: list[ProcessSpec] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     log: list[LogRecord] = field(default_factory=list)
@@ -56,20 +59,23 @@ class World:
             timeout=self.timeout,
         )
 
-    def run_attempt(self, spec, *, attempt, on_output, on_event) -> AttemptResult:
+    def run_attempt(self, spec, *, attempt, on_output, on_event, is_repeated) -> AttemptResult:
         self.specs.append(spec)
         on_output(Stream.STDOUT, f"attempt {attempt}")
         on_event(ConnectorEvent(event_type="metrics_api", fields={"attempt": attempt}))
         code = self.codes.pop(0)
         self.now += 1
         outcomes = {0: Outcome.SUCCEEDED, 1: Outcome.PARTIAL}
-        return AttemptResult(
+        result = AttemptResult(
             outcome=outcomes.get(code, Outcome.FAILED),
             attempt=attempt,
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             duration=timedelta(seconds=1),
             exit_code=code,
         )
+        if result.outcome is Outcome.PARTIAL:
+            self.kept.append(not is_repeated(result))
+        return replace(result, outcome=Outcome.FAILED, fault="lost") if self.is_lost else result
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -78,16 +84,25 @@ class World:
     def told(self, event_type: str) -> list[dict]:
         return [record.fields for record in self.log if record.event_type == event_type]
 
-    def run(self, policy: RetryPolicy = POLICY, **replaced) -> AttemptResult:
+    def run(
+        self,
+        policy: RetryPolicy = POLICY,
+        run_timeout: timedelta = timedelta(hours=24),
+        **replaced,
+    ) -> AttemptResult:
+        chain = Chain(
+            job=replace(self.job, retry=policy),
+            run_id="run-1",
+            retry_in_run=timedelta(seconds=60),
+            run_timeout=run_timeout,
+        )
         return run_with_retries(
-            replace(self.job, retry=policy),
+            chain,
             self.prepare,
-            seed="run-1",
             on_output=lambda stream, line: self.lines.append((stream, line)),
             on_event=self.events.append,
             on_log=self.log.append,
             **{
-                "run_timeout": timedelta(hours=24),
                 "run": self.run_attempt,
                 "sleep": self.sleep,
                 "clock": lambda: self.now,
@@ -132,6 +147,42 @@ def test_partial_success_stays_partial_when_the_retries_are_used_up():
     world = World([1, 1, 1])
     result = world.run()
     assert (result.outcome, result.attempt) == (Outcome.PARTIAL, 3)
+
+
+def test_a_partial_success_keeps_its_checkpoint_only_if_nothing_follows():
+    world, last = World([1, 1, 0]), World([1, 1, 1])
+    refused, single = World([1]), World([1])
+    ledger = FakeLedger(retries=0)
+    world.run()
+    last.run()
+    refused.run(ledger=ledger)
+    single.run(NO_RETRIES)
+
+    assert (world.kept, last.kept) == ([False, False], [False, False, True])
+    assert (refused.kept, single.kept) == ([True], [True])
+    # It is told of an attempt once, and asked once.
+    assert ledger.calls == [
+        ("record", "acme/orders", "partial", "transient"),
+        ("claim_retry", "acme/orders"),
+    ]
+
+
+def test_a_checkpoint_that_cannot_be_kept_is_a_failure_like_any_other():
+    world = World([1, 0], is_lost=True)
+
+    result = world.run(replace(POLICY, max_retries=0), ledger=FakeLedger(retries=0))
+
+    assert (result.outcome, result.reason, world.kept) == (Outcome.FAILED, "lost", [True])
+
+
+def test_the_time_of_a_run_counts_anew_after_a_wait_for_which_another_run_would_begin():
+    world = World([2, 2, 2, 0])
+    policy = replace(POLICY, max_retries=3, initial_delay=timedelta(seconds=40))
+
+    world.run(policy, run_timeout=timedelta(seconds=50))
+
+    assert world.slept == [40, 80, 160]
+    assert [spec.timeout.total_seconds() for spec in world.specs] == [50, 9, 50, 50]
 
 
 def test_without_retries_there_is_one_attempt():
@@ -212,7 +263,9 @@ def test_the_delays_are_those_of_the_first_run():
 
     world.run(policy)
 
-    assert world.slept == [policy.delay(n, seed="run-1").total_seconds() for n in (1, 2)]
+    assert world.slept == [
+        policy.delay(n, seed="run-1/acme/orders").total_seconds() for n in (1, 2)
+    ]
 
 
 @dataclass
