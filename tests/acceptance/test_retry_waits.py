@@ -77,7 +77,7 @@ def test_where_nothing_was_up_nothing_waits(workspace):
     listed = workspace.run("retry", "list")
     cancelled = workspace.run("retry", "cancel", "acme/orders")
 
-    assert (listed.code, listed.out) == (0, "no run waits for a retry\n")
+    assert (listed.code, listed.out) == (0, "No run waits for a retry.\n")
     assert (cancelled.code, cancelled.out) == (2, "")
     assert cancelled.err.startswith("error ORC660: no retry of `acme/orders` waits\n")
 
@@ -197,6 +197,20 @@ def test_what_was_cancelled_cannot_be_cancelled_again(workspace, instance):
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"error ORC660: no retry of `{run_id}` waits\n"
-        "   help: `orchestrate retry list` shows all; a retry that has started is cancelled as a"
-        " run, in the UI\n"
+        "   help: `orchestrate retry list` shows all; a retry that has started, or that is waited"
+        " for in the run that failed, is cancelled with its run, in the UI\n"
     )
+
+
+def test_a_job_that_there_is_none_of_is_told_as_such_unless_its_retry_waits(workspace, instance):
+    instance.fail("globex/gone")
+
+    unknown = workspace.run("retry", "cancel", "globex/nope")
+    gone = [workspace.run("retry", "cancel", "globex/gone") for _ in range(2)]
+
+    assert (unknown.code, unknown.err.partition("\n")[0]) == (
+        2,
+        "error ORC601: there is no job `globex/nope`",
+    )
+    assert [done.code for done in gone] == [0, 2]
+    assert gone[1].err.startswith("error ORC601: there is no job `globex/gone`\n")

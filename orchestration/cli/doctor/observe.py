@@ -20,6 +20,7 @@ from orchestration.cli.doctor.schedules import due_ticks, has_answered
 from orchestration.cli.errors import DatabaseError, NoInstanceError
 from orchestration.cli.holds import NO_HOLDS, Holds, find_holds
 from orchestration.cli.lookup import view_workspace
+from orchestration.cli.retry.waits import list_waiting, open_instance
 from orchestration.defs import tags
 from orchestration.defs.index import INDEX_NAME, build_index, read_index
 from orchestration.domain.secrets import FileSecrets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestration.cli.dev.home import Instance
+    from orchestration.cli.retry.waits import Waiting
     from orchestration.domain.schedule import Schedule
     from orchestration.domain.workspace import Settings, Workspace
 
@@ -65,7 +67,9 @@ def observe(runner_file: Path, environ: Mapping[str, str]) -> Observed:
         database=_ask_database(workspace.settings, environ),
         holds=_ask_holds(workspace, environ),
     )
-    return _ask_instance(seen, instance) if instance else seen
+    seen = _ask_instance(seen, instance) if instance else seen
+    has_waits = seen.live is not None and seen.live.has_waits
+    return replace(seen, waits=_ask_waits(workspace, environ)) if has_waits else seen
 
 
 def _find_instance(state: Path) -> Instance | None:
@@ -154,6 +158,14 @@ def _ask_holds(workspace: Workspace, environ: Mapping[str, str]) -> Holds:
         return find_holds(workspace, environ)
     except DatabaseError:  # which another check tells
         return NO_HOLDS
+
+
+def _ask_waits(workspace: Workspace, environ: Mapping[str, str]) -> tuple[Waiting, ...]:
+    try:
+        with open_instance(workspace, environ) as instance:
+            return tuple(list_waiting(instance)) if instance else ()
+    except DatabaseError:  # which another check tells
+        return ()
 
 
 def _changed(path: Path) -> datetime | None:

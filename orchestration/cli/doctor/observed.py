@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestration.cli.dev.home import Home, Instance
+    from orchestration.cli.retry.waits import Waiting
     from orchestration.defs.index import WorkspaceIndex
     from orchestration.domain.workspace import Workspace
     from orchestration.errors import OrchestrationError
@@ -39,8 +40,8 @@ QUERY = """{
       ticks(limit: 1) { timestamp status error { message } } } } } } }
   queued: runsOrError(limit: 500, filter: {statuses: [QUEUED]}) { ...Runs }
   underWay: runsOrError(limit: 500, filter: {statuses: [STARTING, STARTED, CANCELING]}) { ...Runs }
-  waiting: runsOrError(limit: 500, filter: {
-    statuses: [FAILURE, SUCCESS], tags: [{key: "orchestration/retry", value: "waiting"}]}) { ...Runs }
+  waiting: runsOrError(limit: 1, filter: {
+    tags: [{key: "orchestration/retry", value: "waiting"}]}) { ... on Runs { results { runId } } }
 }
 fragment Runs on Runs { results {
   runId jobName status creationTime startTime updateTime tags { key value } } }"""
@@ -96,7 +97,7 @@ class Live:
     `coordinator` is the class of the run coordinator. `limits` are the tag limits that the coordinator
     serves at this moment. `location_error` is None where the code location is loaded. `launched`
     names the schedules that have launched a run since they were last due, as far as was asked.
-    `waiting` are the ended runs that wait for a retry, and `retry_sensor` is what launches it.
+    `retry_sensor` is what launches retries, and `has_waits` says that there may be some to come.
     """
 
     version: str
@@ -110,7 +111,7 @@ class Live:
     under_way: tuple[Run, ...]
     launched: frozenset[str] = frozenset()
     retry_sensor: LiveSchedule | None = None
-    waiting: tuple[Run, ...] = ()
+    has_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,8 @@ class Observed:
     `settings_text` is the `dagster.yaml` on disk.
     `installed` are versions by distribution. `free_bytes` is by folder. `secrets` has for each
     tenant with files of its own what is wrong with them. `newest_file` is the last change of a file
-    of the workspace, `indexed` that of the index. `holds` is empty where the database does not
-    answer.
+    of the workspace, `indexed` that of the index. `holds` and `waits`, the retries to come, are empty
+    where the database does not answer.
     """
 
     now: datetime
@@ -144,6 +145,7 @@ class Observed:
     )
     database: OrchestrationError | None = None
     holds: Holds = NO_HOLDS
+    waits: tuple[Waiting, ...] = ()
 
 
 def parse_live(data: Mapping[str, Any]) -> Live:
@@ -162,7 +164,7 @@ def parse_live(data: Mapping[str, Any]) -> Live:
         queued=_parse_runs(data["queued"]),
         under_way=_parse_runs(data["underWay"]),
         retry_sensor=_parse_retry_sensor(data["repositoriesOrError"].get("nodes", [])),
-        waiting=_parse_runs(data["waiting"]),
+        has_waits=bool(data["waiting"].get("results")),
     )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.doctor.finding import Finding, fail, fine, warn
-from orchestration.cli.output import count
-from orchestration.defs import tags
 from orchestration.domain.describe import RETRY_SENSOR
 from orchestration.domain.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
-    from orchestration.cli.doctor.observed import Live, Observed, Run
+    from orchestration.cli.doctor.observed import Live, Observed
+    from orchestration.cli.retry.waits import Waiting
 
 _SLACK: Final = timedelta(minutes=2)
 _MOST_SHOWN: Final = 5
@@ -25,28 +27,41 @@ def check_retries(seen: Observed, live: Live) -> Iterator[Finding]:
     """What waits for a retry is launched when it is due."""
     if live.retry_sensor is None:  # the code location is not loaded, which another check tells
         return
-    waiting = count(len(live.waiting), "run")
     if not live.retry_sensor.is_on:
-        if live.waiting:
-            yield fail(f"{waiting} with a retry that nobody launches", help=_TURN_ON)
+        if seen.waits:
+            yield fail(f"{_retries(len(seen.waits))} to come that nobody launches", help=_TURN_ON)
         else:
             yield warn("no retry will be launched in a new run", help=_TURN_ON)
         return
-    late = [(run, wait) for run in live.waiting if (wait := _lateness(run, seen.now)) > _SLACK]
-    for run, wait in sorted(late, key=lambda each: each[1], reverse=True)[:_MOST_SHOWN]:
+    healthy = {job.id for job in seen.workspace.jobs}
+    stuck = [finding for each in seen.waits if (finding := _judge(each, healthy, seen.now))]
+    yield from islice(stuck, _MOST_SHOWN)
+    if rest := len(stuck[_MOST_SHOWN:]):
         yield warn(
-            f"the retry of {run.job} is due for {format_duration(wait)} and not launched"
-            f" (run {run.run_id})",
-            help=f"the sensor `{RETRY_SENSOR}` says why in the UI; take it back with"
-            f" `orchestrate retry cancel {run.run_id}`",
+            f"{_retries(rest)} more that cannot be launched", help="see `orchestrate retry list`"
         )
-    if not late:
-        yield fine(f"{waiting} with a retry to come")
+    if not stuck:
+        yield fine(f"{_retries(len(seen.waits))} to come")
 
 
-def _lateness(run: Run, now: datetime) -> timedelta:
-    try:
-        due = datetime.fromisoformat(run.tags[tags.RETRY_AT])
-    except (KeyError, ValueError):
-        return timedelta(0)
-    return timedelta(seconds=round((now - due).total_seconds()))
+def _judge(each: Waiting, healthy: AbstractSet[str], now: datetime) -> Finding | None:
+    """What keeps a retry from being launched, if something does."""
+    what, run_id = f"attempt {each.job.attempt} of `{each.job.job_id}`", each.run_id
+    cancel = f"take the retry back with `orchestrate retry cancel {run_id}`"
+    if each.job.job_id not in healthy:
+        return warn(
+            f"{what} cannot be launched: the job is gone or broken (run {run_id})",
+            help=f"bring its file back, or {cancel}",
+        )
+    late = timedelta(seconds=round((now - each.due).total_seconds()))
+    if late <= _SLACK or not each.wait.run.is_finished:
+        return None
+    why = f": {each.hold}" if each.hold else ""
+    return warn(
+        f"{what} is due for {format_duration(late)} and not launched (run {run_id}){why}",
+        help=f"the sensor `{RETRY_SENSOR}` says why in the UI; {cancel}",
+    )
+
+
+def _retries(number: int) -> str:
+    return f"{number:,} retry" if number == 1 else f"{number:,} retries"

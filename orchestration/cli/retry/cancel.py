@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _SHORTEST_ID = 4
 _SEE_ALL = (
-    "`orchestrate retry list` shows all; a retry that has started is cancelled as a run, in the UI"
+    "`orchestrate retry list` shows all; a retry that has started, or that is waited for in the run"
+    " that failed, is cancelled with its run, in the UI"
 )
 
 
@@ -36,13 +37,17 @@ def command(target: str) -> None:
     RUN_ID is the id of the run that waits, or how it begins; JOB is tenant/name. The run stays as it
     has ended. Needs nothing to be up.
     """
-    from orchestration.cli.lookup import view_workspace
+    from orchestration.cli.lookup import find_job, view_workspace
     from orchestration.cli.retry.errors import NoRetryWaitsError
     from orchestration.cli.retry.waits import list_waiting, open_instance
 
-    with open_instance(view_workspace(runner_file()), os.environ) as instance:
+    workspace = view_workspace(runner_file())
+    with open_instance(workspace, os.environ) as instance:
         chosen = choose(list_waiting(instance), target) if instance else []
         if instance is None or not chosen:
+            known = {job.id for job in (*workspace.jobs, *workspace.broken_jobs)}
+            if "/" in target and target not in known:
+                find_job(runner_file(), target)  # which says what there is
             raise NoRetryWaitsError(f"no retry of `{target}` waits", help=_SEE_ALL)
         from orchestration.defs.waiting import cancel_wait
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from datetime import datetime
 
     from orchestration.defs.waiting import Instance, WaitingJob, WaitingRun
     from orchestration.domain.workspace import Workspace
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A job of a run that waits, and that nothing has repeated yet."""
+    """A job of a run that waits, and that nothing has repeated yet. `hold` says why it is left to
+    Dagster, if it is.
+    """
 
     wait: WaitingRun
     job: WaitingJob
+    hold: str = ""
 
     @property
     def run_id(self) -> str:
@@ -57,6 +60,9 @@ def list_waiting(instance: Instance) -> list[Waiting]:
     """All of them, the first due first."""
     from orchestration.defs.waiting import find_waiting
 
+    now, may_crash = datetime.now(UTC), instance.run_retries_enabled
     return [
-        Waiting(wait=wait, job=job) for wait in find_waiting(instance) for job in wait.open_jobs()
+        Waiting(wait=wait, job=job, hold=wait.find_crash(now) if may_crash else "")
+        for wait in find_waiting(instance)
+        for job in wait.open_jobs()
     ]

@@ -101,7 +101,7 @@ ANSWER = {
             {**RUN, "runId": "r3", "status": "STARTING", "tags": []},
         ]
     },
-    "waiting": {"results": [{**RUN, "runId": "r4", "status": "FAILURE"}]},
+    "waiting": {"results": [{"runId": "r4"}]},
 }
 TAGS = {"tenant": "acme", "job_name": "orders"}
 
@@ -150,16 +150,7 @@ def test_the_answer_of_an_instance_is_read_whole():
             ),
         ),
         retry_sensor=LiveSchedule(is_on=False, by_hand=True),
-        waiting=(
-            Run(
-                run_id="r4",
-                status="FAILURE",
-                created=NOON,
-                since=NOON + timedelta(seconds=5),
-                job="acme/orders",
-                tags=TAGS,
-            ),
-        ),
+        has_waits=True,
     )
 
 

@@ -25,7 +25,7 @@ def test_of_an_instance_without_a_fault_every_check_has_something_good_to_say(be
         ("ticks", "no run is missing"),
         ("queue", "0 runs in the queue"),
         ("runs", "0 runs under way"),
-        ("retries", "0 runs with a retry to come"),
+        ("retries", "0 retries to come"),
     ]
 
 
