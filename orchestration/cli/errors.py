@@ -53,6 +53,12 @@ class BrokenRunnerError(OrchestrationError):
     code = "ORC627"
 
 
+class UnknownTenantError(OrchestrationError):
+    """Neither runner.yaml nor a job has the tenant that was named."""
+
+    code = "ORC629"
+
+
 class DatabaseError(OrchestrationError):
     """The database of the Dagster instance cannot be used."""
 

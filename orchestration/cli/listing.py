@@ -93,14 +93,18 @@ def command(kind: str, style: str, tenant: str | None) -> None:
 
     Jobs whose files have errors are listed too, with their problems.
     """
-    listing = _LISTINGS[kind](read_workspace(runner_file()), tenant)
+    from orchestration.cli.lookup import check_tenant
+
+    workspace = read_workspace(runner_file())
+    check_tenant(workspace, tenant)
+    listing = _LISTINGS[kind](workspace, tenant)
     match style:
         case "json":
             write_json(listing.rows)
         case "yaml":
             write_yaml(listing.rows)
         case _:
-            write_table(listing.cells, header=listing.header, empty=f"no {kind}")
+            write_table(listing.cells, header=listing.header, empty=f"There are no {kind}.")
 
 
 def list_jobs(workspace: Workspace, tenant: str | None = None) -> Listing:

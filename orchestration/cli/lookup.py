@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.cli.errors import BrokenRunnerError
+from orchestration.cli.errors import BrokenRunnerError, UnknownTenantError
 from orchestration.config import LastGood, load_workspace
 from orchestration.connectors.registry import CATALOG
 from orchestration.domain.problem import format_problem
@@ -62,6 +62,23 @@ def view_workspace(runner_file: Path, *, only: Collection[Path] | None = None) -
         only=only,
         last_good=_ReadOnly.of(runner_file, os.environ),
     )
+
+
+def check_tenant(workspace: Workspace, name: str | None) -> None:
+    """See that a tenant of which something shall be shown exists; None stands for all.
+
+    Raises:
+        UnknownTenantError: it does not.
+    """
+    jobs = (*workspace.jobs, *workspace.broken_jobs)
+    known = {*workspace.tenants, *(job.tenant for job in jobs)}
+    if name is not None and name not in known:
+        raise UnknownTenantError(
+            f"there is no tenant `{name}`",
+            help=f"the tenants are {', '.join(sorted(known))}"
+            if known
+            else "neither runner.yaml nor a job names a tenant",
+        )
 
 
 def _read(runner_file: Path, *, only: Collection[Path] | None = None) -> Workspace:

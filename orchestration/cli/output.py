@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from orchestration.domain.problem import Problem
 
@@ -80,6 +81,11 @@ def styled_problem(problem: Problem) -> str:
     plain = format_problem(problem)
     rest = plain.removeprefix(f"{place}: {tag}")
     return f"{click.style(place, bold=True)}: {click.style(tag, fg=colour, bold=True)}{rest}"
+
+
+def show_instant(instant: datetime) -> str:
+    """`2026-06-01 02:30:00 CEST`, as people read it, in the zone that it has; scripts get ISO 8601."""
+    return f"{instant:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def count(number: int, noun: str) -> str:

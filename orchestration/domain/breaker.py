@@ -186,4 +186,4 @@ def _times(failures: int) -> str:
 
 
 def _at(instant: datetime) -> str:
-    return instant.isoformat(sep=" ", timespec="seconds")
+    return f"{instant:%Y-%m-%d %H:%M:%S %Z}"

@@ -52,9 +52,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of a checkpoint. Numbers begin with 1 and are not used twice; 0 is what a job had
-    before there were versions, and then `stored_at` is not known. `size` is in bytes. `digest` is
-    the SHA-256 of the content, None if this version is a reset. Without an `origin` it was set by hand.
+    """One version of a checkpoint. Numbers begin with 1 and are not used twice. `stored_at` is not
+    known of what a job had before there were versions. `size` is in bytes. `digest` is the SHA-256
+    of the content, None if this version is a reset. Without an `origin` it was set by hand.
     """
 
     number: int
@@ -162,7 +162,7 @@ class Checkpoints:
     def _unversioned(self) -> Version:
         content = self.store.read(self.job_id, _UNVERSIONED)
         return Version(
-            number=0,
+            number=1,
             stored_at=None,
             origin=None,
             size=len(content),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestration.domain.job import CommandTask, ConnectorTask
+from orchestration.domain.job import CommandTask, ConnectorEnd, ConnectorTask
 from orchestration.domain.records import dedup_to_json, replay_to_json, schema_to_json
+from orchestration.domain.references import references
 from orchestration.domain.secrets import owned_variables
 from orchestration.errors import MissingVariableError, NoFullRefreshError, UnknownSecretsError
 from orchestration.runner.checkpoints import Origin, open_checkpoints
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.domain.events import JsonValue
-    from orchestration.domain.job import ConnectorEnd, Job
+    from orchestration.domain.job import Job
     from orchestration.domain.records import Replay
     from orchestration.domain.workspace import Workspace
 
@@ -78,6 +80,29 @@ def prepare(
         grace_period=job.grace_period,
         secrets=(*resolver.secrets, *proxy_passwords(whole)),
     )
+
+
+def prepare_target(
+    job: Job, task: ConnectorTask, *, workspace: Workspace, environ: Mapping[str, str]
+) -> ProcessSpec:
+    """As `prepare`, for one who only looks at the target of the job: of all variables and secrets,
+    those are resolved that the target needs, and the source has no options.
+    """
+    names = _names(json.dumps(task.target.options))
+    env = {name: value for name, value in job.env.items() if name in names}
+    names |= _names(*env.values())
+    source = ConnectorEnd(connector=task.source.connector)
+    bare = replace(job, env=env, task=replace(task, source=source))
+    tenants = dict(workspace.tenants)
+    if tenant := tenants.get(job.tenant):
+        needed = {name: value for name, value in tenant.env.items() if name in names}
+        tenants[job.tenant] = replace(tenant, env=needed)
+    narrowed = replace(workspace, tenants=tenants)
+    return prepare(bare, workspace=narrowed, environ=environ, run_id="none", attempt=1)
+
+
+def _names(*texts: str) -> set[str]:
+    return {reference.name for text in texts for reference in references(text)}
 
 
 def _refuse(job: Job, workspace: Workspace, *, full_refresh: bool) -> None:

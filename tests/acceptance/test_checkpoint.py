@@ -197,7 +197,9 @@ def test_a_version_that_is_not_there_is_told(jobs):
         "   help: it has one once its command has left a file at ORCHESTRATE_CHECKPOINT_NEXT, and"
         " succeeded\n"
     )
-    assert jobs.run("checkpoint", "history", "acme/orders").out == "acme/orders has no checkpoint\n"
+    history = jobs.run("checkpoint", "history", "acme/orders")
+    assert (history.code, history.out, history.err) == (2, "", show(jobs, "acme").err)
+    assert show(jobs, "acme", "--version", "0").err.endswith("0 is not in the range x>=1.\n")
     run(jobs, "acme", "acme")
     assert show(jobs, "acme", "--version", "7").err == (
         "error ORC668: there is no version 7 of the checkpoint of `acme/orders`\n"

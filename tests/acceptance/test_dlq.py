@@ -118,6 +118,7 @@ def test_one_letter_is_shown_with_its_record(items):
     head, _, record = shown.out.partition("\n\n")
     assert json.loads(record) == {"id": 3, "size": "x"}
     assert "position    acme.jsonl:3" in head
+    assert re.search(r"^first seen  [0-9-]{10} [0-9:]{8} UTC$", head, re.MULTILINE)
     as_json = items.run("dlq", "show", letter["id"], "--format", "json").json
     assert as_json == {**letter, "record": {"id": 3, "size": "x"}}
 
@@ -204,6 +205,64 @@ def test_one_letter_may_be_meant(items, command):
     assert {one["job"] for one in letters(items)} == {"acme/items"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("drop", "", "--yes"),
+        ("drop", " ", "--job", "acme/items", "--yes"),
+        ("drop", "--run", "", "--yes"),
+        ("drop", "--job", "", "--yes"),
+        ("replay", ""),
+        ("replay", "--tenant", ""),
+        ("show", ""),
+        ("list", "--run", ""),
+    ],
+    ids=" ".join,
+)
+def test_what_is_empty_does_not_mean_all(items, arguments):
+    done = items.run("dlq", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(": it is empty, and would mean all\n")
+    assert len(letters(items)) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--yes",), ("--dry-run",), ("--limit", "1", "--yes"), ("--all", "--tenant", "acme", "--yes")],
+    ids=" ".join,
+)
+def test_who_drops_says_of_which_or_that_all_are_meant(items, arguments):
+    done = items.run("dlq", "drop", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(
+        "say which: LETTER, --job, --tenant, --run or --stage; or else --all\n"
+    )
+    assert len(letters(items)) == 4
+
+
+def test_all_are_dropped_when_it_is_said(items):
+    assert items.run("dlq", "drop", "--all", "--yes").out == (
+        "acme/items: 3 dead letters dropped\nglobex/items: 1 dead letter dropped\n"
+    )
+    assert letters(items) == []
+    assert items.run("dlq", "list").out == "There are no dead letters.\n"
+
+
+def test_no_secret_of_the_source_is_needed_to_look_at_letters(items):
+    secret = 'env: {FILE: "${NOWHERE}", PLACE: "${STORE}"}\nsource'
+    items.edit("jobs/acme/items.yaml", "source: {path: acme.jsonl}", secret + ': {path: "${FILE}"}')
+    items.edit("jobs/acme/items.yaml", "warehouse/all.duckdb", '"${PLACE}.duckdb"')
+    done = items.run(
+        "dlq", "list", "--job", "acme/items", "--format", "json", STORE="warehouse/all"
+    )
+    assert (done.code, done.err, done.json["total"]) == (0, "", 3)
+    (letter,) = [one for one in done.json["letters"] if one["reason"] == REASON]
+    here = ("--job", "acme/items")
+    assert items.run("dlq", "show", letter["id"], *here, STORE="warehouse/all").code == 0
+    dropped = items.run("dlq", "drop", letter["id"], *here, "--yes", STORE="warehouse/all")
+    assert dropped.out == "acme/items: 1 dead letter dropped\n"
+
+
 def test_a_command_job_has_no_letters(workspace):
     done = workspace.run("dlq", "list", "--job", "acme/orders")
     assert done.code == 2
@@ -221,7 +280,20 @@ def test_a_target_that_cannot_be_read_hides_no_other(items):
     assert "error ORC603: job `acme/items` needs a variable that has no value" in done.err
 
 
-@pytest.mark.parametrize("command", [("list",), ("replay", "--dry-run"), ("drop", "--dry-run")])
+def test_a_target_that_cannot_be_read_keeps_nobody_from_the_letters_of_another(items):
+    (letter,) = letters(items, "--tenant", "globex")
+    items.edit("jobs/acme/items.yaml", "warehouse/all.duckdb", '"${NOWHERE}"')
+    shown = items.run("dlq", "show", letter["id"], "--format", "json")
+    assert (shown.code, shown.json["job"]) == (0, "globex/items")
+    dropped = items.run("dlq", "drop", "--all", "--yes")
+    assert (dropped.code, dropped.out) == (2, "globex/items: 1 dead letter dropped\n")
+    for done in (shown, dropped):
+        assert done.err.startswith("acme/items: jobs/acme/items.yaml:1:1: error ORC603: ")
+
+
+@pytest.mark.parametrize(
+    "command", [("list",), ("replay", "--dry-run"), ("drop", "--all", "--dry-run")]
+)
 def test_the_letters_of_a_broken_job_are_not_silently_left_out(items, command):
     items.edit("jobs/acme/items.yaml", "asset:", "aset:")
     done = items.run("dlq", *command)

@@ -1,3 +1,4 @@
+import pytest
 import yaml
 
 from orchestration.cli.output import WIDE
@@ -48,6 +49,33 @@ def test_yaml_says_the_same_as_json(workspace):
         assert yaml.safe_load(as_yaml.out) == as_json.json
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list", "jobs"),
+        ("list", "schedules"),
+        ("list", "tenants"),
+        ("schedule", "list"),
+        ("breaker", "list"),
+        ("retry", "list"),
+        ("dlq", "list"),
+        ("dlq", "replay"),
+    ],
+    ids=" ".join,
+)
+def test_a_tenant_that_does_not_exist_is_not_taken_for_one_with_nothing(workspace, command):
+    workspace.edit("runner.yaml", "  tenants:\n", "  tenants:\n    idle: {}\n")
+
+    done = workspace.run(*command, "--tenant", "nope")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error ORC629: there is no tenant `nope`\n"
+        "   help: the tenants are acme, globex, idle, initech\n"
+    )
+    assert workspace.run(*command, "--tenant", "idle").code == 0
+
+
 def test_schedules_and_tenants_are_listed_as_the_files_say(workspace):
     schedules = workspace.run("list", "schedules", "--format", "json").json
     tenants = workspace.run("list", "tenants", "--format", "json").json
@@ -95,4 +123,4 @@ def test_people_get_a_table_that_no_pipe_cuts(workspace):
 def test_an_empty_list_says_so(workspace):
     done = workspace.run("list", "schedules", "--tenant", "initech")
 
-    assert (done.code, done.out) == (0, "no schedules\n")
+    assert (done.code, done.out) == (0, "There are no schedules.\n")

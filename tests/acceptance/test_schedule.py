@@ -126,17 +126,17 @@ def test_people_get_a_table_and_below_it_why_something_will_not_run(files):
 
     assert (done.code, done.err) == (0, "")
     assert [line.rstrip() for line in done.out.splitlines()] == [
-        "NAME           JOB             SCHEDULE                 NEXT RUN              STATUS",
+        "NAME           JOB             SCHEDULE                 NEXT RUN                 STATUS",
         (
             "acme_yearly    acme/orders     0 0 1 1 * (UTC)"
-            f"          {NEW_YEAR}-01-01 00:00 UTC  not running"
+            f"          {NEW_YEAR}-01-01 00:00:00 UTC  not running"
         ),
-        f"                                                        {NEW_YEAR + 1}-01-01 00:00 UTC",
+        f"                                                        {NEW_YEAR + 1}-01-01 00:00:00 UTC",
         (
             "globex_yearly  globex/orders   30 6 1 1 * (Asia/Tokyo)"
-            f"  {NEW_YEAR}-01-01 06:30 JST  not running"
+            f"  {NEW_YEAR}-01-01 06:30:00 JST  not running"
         ),
-        f"                                                        {NEW_YEAR + 1}-01-01 06:30 JST",
+        f"                                                        {NEW_YEAR + 1}-01-01 06:30:00 JST",
         "initech_after  initech/orders  10m after each run       -                     disabled",
         "",
         "initech_after: disabled: `enabled: false` in runner.yaml:20",
@@ -216,7 +216,7 @@ def test_a_bad_filter_is_refused_with_the_forms(files):
 
 
 def test_a_list_that_is_empty_says_so(files):
-    assert files.run("schedule", "list", "--tenant", "umbrella").out == "no schedules\n"
+    assert files.run("schedule", "list", "--filter", "umbrella").out == "There are no schedules.\n"
 
 
 def test_looking_writes_nothing(files):

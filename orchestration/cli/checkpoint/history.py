@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.output import count, write_json, write_table
+from orchestration.cli.output import count, show_instant, write_json, write_table
 from orchestration.cli.run import complete_job
 
 if TYPE_CHECKING:
@@ -43,24 +43,23 @@ def command(*, job: str, style: str) -> None:
     from orchestration.cli.checkpoint.lookup import find_checkpoints, version_row
 
     found = find_checkpoints(runner_file(), job)
-    history = found.checkpoints.history()
+    history = found.history()
     if style == "json":
         write_json([version_row(version) for version in history])
         return
-    rows = [_cells(version) for version in history]
-    write_table(rows, header=_HEADER, empty=f"{found.job_id} has no checkpoint")
+    write_table([_cells(version) for version in history], header=_HEADER, empty="")
 
 
 def _cells(version: Version) -> tuple[str, ...]:
     at, origin = version.stored_at, version.origin
     return (
         str(version.number),
-        f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "",
+        show_instant(at) if at else "-",
         _maker(version) if origin is None else f"run {origin.run_id}, attempt {origin.attempt}",
-        "" if version.digest is None else count(version.size, "byte"),
+        "-" if version.digest is None else count(version.size, "byte"),
         "reset" if version.digest is None else version.digest[:_DIGEST_LENGTH],
     )
 
 
 def _maker(version: Version) -> str:
-    return "hand" if version.number else "an earlier release"
+    return "hand" if version.stored_at else "an earlier release"

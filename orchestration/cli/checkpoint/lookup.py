@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from orchestration.cli.checkpoint.errors import ConnectorCheckpointError
+from orchestration.cli.checkpoint.errors import ConnectorCheckpointError, NoCheckpointError
 from orchestration.cli.lookup import find_job
 from orchestration.domain.job import ConnectorTask
 from orchestration.runner import job_lock
@@ -39,6 +39,21 @@ class Found:
     job_id: str
     checkpoints: Checkpoints
     state_directory: Path
+
+    def history(self) -> tuple[Version, ...]:
+        """The versions there are, newest first.
+
+        Raises:
+            NoCheckpointError: there are none.
+        """
+        versions = self.checkpoints.history()
+        if not versions:
+            raise NoCheckpointError(
+                f"`{self.job_id}` has no checkpoint",
+                help="it has one once its command has left a file at ORCHESTRATE_CHECKPOINT_NEXT, and"
+                " succeeded",
+            )
+        return versions
 
     @contextmanager
     def while_it_rests(self) -> Generator[None]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.argument("job", shell_complete=complete_job)
 @click.option(
-    "--version", "number", type=click.IntRange(min=0), help="Which one, by default the current one."
+    "--version", "number", type=click.IntRange(min=1), help="Which one, by default the current one."
 )
 @click.option(
     "--format",
@@ -57,13 +57,7 @@ def command(*, job: str, number: int | None, style: str) -> None:
 def _pick(found: Found, number: int | None) -> Version:
     from orchestration.cli.checkpoint.errors import NoCheckpointError
 
-    history = found.checkpoints.history()
-    if not history:
-        raise NoCheckpointError(
-            f"`{found.job_id}` has no checkpoint",
-            help="it has one once its command has left a file at ORCHESTRATE_CHECKPOINT_NEXT, and"
-            " succeeded",
-        )
+    history = found.history()
     if number is None:
         number = history[0].number
     version = next((version for version in history if version.number == number), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
 
@@ -14,29 +14,41 @@ from orchestration.cli.dlq.errors import (
     OtherTenantError,
     UnknownLetterError,
 )
-from orchestration.cli.lookup import find_job, view_workspace
+from orchestration.cli.lookup import check_tenant, find_job, view_workspace
 from orchestration.connectors.letter_box import LetterBox
-from orchestration.domain.job import ConnectorTask
-from orchestration.runner import prepare
+from orchestration.domain.job import ConnectorTask, Job
+from orchestration.domain.workspace import Workspace
+from orchestration.errors import OrchestrationError
+from orchestration.runner.preparation import prepare_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from orchestration.cli.dlq.filters import Selection
-    from orchestration.domain.job import Job
-    from orchestration.domain.workspace import Workspace
 
-Choice = tuple["Workspace", "Job"]
+Choice = tuple[Workspace, Job, ConnectorTask]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The jobs that are meant, each with its workspace. `is_whole` is False if others would be, but
-    their files have errors.
+    """The connector jobs that are meant, each with its workspace and its task. `is_whole` is False if
+    others would be, but their files have errors.
     """
 
     jobs: tuple[Choice, ...]
     is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited(Generic[_T]):
+    """What was made of the letters of each job, without the jobs that could not be visited: then
+    `is_whole` is False.
+    """
+
+    found: tuple[tuple[Choice, _T], ...]
+    is_whole: bool
 
 
 def choose_jobs(runner_file: Path, selection: Selection) -> Chosen:
@@ -44,39 +56,50 @@ def choose_jobs(runner_file: Path, selection: Selection) -> Chosen:
 
     Raises:
         NoLettersJobError: a command job was named.
-        OtherTenantError: a job is not of the tenant that was named too, or that has no jobs.
+        OtherTenantError: a job is not of the tenant that was named too.
+        UnknownTenantError: there is no tenant of that name.
         OrchestrationError: a job that was named does not exist or is broken.
     """
     if selection.jobs:
         named = dict.fromkeys(selection.jobs)
         return Chosen(jobs=tuple(_named(runner_file, one, selection) for one in named))
     workspace = view_workspace(runner_file)
-    tenants = {job.tenant for job in (*workspace.jobs, *workspace.broken_jobs)}
-    if selection.tenant and selection.tenant not in tenants:
-        raise OtherTenantError(
-            f"the tenant `{selection.tenant}` has no jobs",
-            help=f"tenants with jobs are {', '.join(sorted(tenants)) or 'none'}",
-        )
+    check_tenant(workspace, selection.tenant)
     broken = [job.id for job in workspace.broken_jobs if selection.tenant in (None, job.tenant)]
     for job_id in broken:
         click.echo(
             f"{job_id}: its file has errors, so dead letters of it are out of reach", err=True
         )
     jobs = (
-        (workspace, job)
+        (workspace, job, job.task)
         for job in workspace.jobs
         if isinstance(job.task, ConnectorTask) and selection.tenant in (None, job.tenant)
     )
     return Chosen(jobs=tuple(jobs), is_whole=not broken)
 
 
-def open_box(workspace: Workspace, job: Job) -> LetterBox:
-    """The dead letters of a job, in the target that its own options and secrets lead to.
+def visit(choices: Sequence[Choice], act: Callable[[Choice], _T]) -> Visited[_T]:
+    """What `act` makes of the letters of each job. A job whose letters are out of reach hides no
+    other one: that is said on stderr.
+    """
+    found: list[tuple[Choice, _T]] = []
+    for choice in choices:
+        try:
+            found.append((choice, act(choice)))
+        except OrchestrationError as error:
+            click.echo(f"{choice[1].id}: {error}", err=True)
+    return Visited(found=tuple(found), is_whole=len(found) == len(choices))
+
+
+def open_box(choice: Choice) -> LetterBox:
+    """The dead letters of a job, in the target that its own options and secrets lead to. Nothing is
+    asked of its source.
 
     Raises:
         OrchestrationError: a variable is missing, or the options cannot be meant.
     """
-    spec = prepare(job, workspace=workspace, environ=os.environ, run_id="dlq", attempt=1)
+    workspace, job, task = choice
+    spec = prepare_target(job, task, workspace=workspace, environ=os.environ)
     return LetterBox.of((spec.stdin or b"").decode())
 
 
@@ -113,4 +136,4 @@ def _named(runner_file: Path, reference: str, selection: Selection) -> Choice:
             f"the job `{job.id}` is not of tenant `{selection.tenant}`",
             help="leave out `--tenant`, or name a job of that tenant",
         )
-    return workspace, job
+    return workspace, job, job.task

@@ -12,7 +12,7 @@ class NoLettersJobError(OrchestrationError):
 
 
 class OtherTenantError(OrchestrationError):
-    """A job was named together with a tenant whose job it is not, or a tenant that has no jobs."""
+    """A job was named together with a tenant whose job it is not."""
 
     code = "ORC671"
 

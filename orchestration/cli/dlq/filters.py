@@ -19,6 +19,17 @@ _OTHER_NAMES = {"sink_write": "validate"}
 """How other products call the last stage in which a single record can be refused."""
 
 
+class Given(click.types.StringParamType):
+    """A text that is not empty: `"$ID"` of a variable that is not set must not mean everything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        text = super().convert(value, param, ctx)
+        if not text.strip():
+            self.fail("it is empty, and would mean all", param, ctx)
+        return text
+
+
 class _Stage(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The stage, also by another name."""
@@ -31,10 +42,15 @@ class Selection:
 
     jobs: tuple[str, ...]
     tenant: str | None
-    run: str
+    run: str | None
     stage: str | None
     limit: int | None = None
-    letter: str = ""
+    letter: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is said but, at most, how many."""
+        return not (self.letter or self.jobs or self.tenant or self.run or self.stage)
 
     @property
     def wanted(self) -> LetterFilter:
@@ -42,7 +58,13 @@ class Selection:
         from orchestration.domain.records import LetterFilter, Stage
 
         stage = Stage(self.stage) if self.stage else None
-        return LetterFilter(id=self.letter, run=self.run, stage=stage, limit=self.limit)
+        letter, run = self.letter or "", self.run or ""
+        return LetterFilter(id=letter, run=run, stage=stage, limit=self.limit)
+
+
+def letter_argument(command: _F) -> _F:
+    """Adds `[LETTER]`."""
+    return click.argument("letter", type=Given(), required=False)(command)
 
 
 def selection_options(command: _F) -> _F:
@@ -52,15 +74,18 @@ def selection_options(command: _F) -> _F:
             "--job",
             "jobs",
             metavar="JOB",
+            type=Given(),
             multiple=True,
             shell_complete=complete_job,
             help="Only letters of this job, tenant/name or a job file; may be repeated.",
         ),
-        click.option("--tenant", metavar="NAME", help="Only letters of this tenant's jobs."),
+        click.option(
+            "--tenant", metavar="NAME", type=Given(), help="Only letters of this tenant's jobs."
+        ),
         click.option(
             "--run",
             metavar="ID",
-            default="",
+            type=Given(),
             help="Only letters that this run has rejected last; the beginning of its id is enough.",
         ),
         click.option(

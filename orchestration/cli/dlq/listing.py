@@ -9,9 +9,10 @@ import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
 from orchestration.cli.dlq.filters import Selection, selection_options
-from orchestration.cli.output import count, write_json, write_table
+from orchestration.cli.output import count, show_instant, write_json, write_table
 
 if TYPE_CHECKING:
+    from orchestration.cli.dlq.boxes import Choice
     from orchestration.connectors.dead_letters import Letter
 
 _HEADER = ("id", "job", "stage", "where", "failures", "last seen", "reason")
@@ -48,7 +49,7 @@ def command(
     *,
     jobs: tuple[str, ...],
     tenant: str | None,
-    run: str,
+    run: str | None,
     stage: str | None,
     limit: int,
     style: str,
@@ -59,29 +60,28 @@ def command(
     itself. The letters of a job whose file has errors, or whose target cannot be read, are missing:
     that is said, and the exit code is 2.
     """
-    from orchestration.cli.dlq.boxes import choose_jobs, open_box
+    from orchestration.cli.dlq.boxes import choose_jobs, visit
     from orchestration.cli.dlq.rows import letter_row
-    from orchestration.errors import OrchestrationError
 
     selection = Selection(jobs=jobs, tenant=tenant, run=run, stage=stage, limit=limit)
-    found: list[tuple[str, Letter]] = []
     chosen = choose_jobs(runner_file(), selection)
-    total, code = 0, 0 if chosen.is_whole else EXIT_UNREADABLE
-    for workspace, job in chosen.jobs:
-        try:
-            box = open_box(workspace, job)
-            total += box.count(selection.wanted)
-            found += [(job.id, letter) for letter in box.read(selection.wanted)]
-        except OrchestrationError as error:
-            click.echo(f"{job.id}: {error}", err=True)
-            code = EXIT_UNREADABLE
+    read = visit(chosen.jobs, lambda choice: _read(choice, selection))
+    total = sum(number for _, (number, _) in read.found)
+    found = [(job.id, letter) for (_, job, _), (_, letters) in read.found for letter in letters]
     shown = heapq.nlargest(limit, found, key=lambda pair: pair[1].last_seen)
     if style == "json":
         rows = [letter_row(job_id, letter) for job_id, letter in shown]
         write_json({"total": total, "letters": rows})
     else:
         _write_rows(shown, total)
-    return code
+    return 0 if chosen.is_whole and read.is_whole else EXIT_UNREADABLE
+
+
+def _read(choice: Choice, selection: Selection) -> tuple[int, list[Letter]]:
+    from orchestration.cli.dlq.boxes import open_box
+
+    box = open_box(choice)
+    return box.count(selection.wanted), box.read(selection.wanted)
 
 
 def _write_rows(shown: list[tuple[str, Letter]], total: int) -> None:
@@ -94,7 +94,7 @@ def _write_rows(shown: list[tuple[str, Letter]], total: int) -> None:
             letter.stage.value,
             where(letter),
             str(letter.failures),
-            f"{letter.last_seen:%Y-%m-%d %H:%M:%S} UTC",
+            show_instant(letter.last_seen),
             letter.reason,
         )
         for job_id, letter in shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.dlq.filters import Selection, selection_options
+from orchestration.cli.dlq.filters import Selection, letter_argument, selection_options
 from orchestration.cli.output import count, write_json
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ReplayRow(TypedDict):
         "orchestrate dlq replay --tenant acme --stage validate",
     ),
 )
-@click.argument("letter", default="")
+@letter_argument
 @selection_options
 @click.option("--limit", type=click.IntRange(min=1), help="Replay at most so many of each job.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and change nothing.")
@@ -69,10 +69,10 @@ class ReplayRow(TypedDict):
 @runner_option
 def command(
     *,
-    letter: str,
+    letter: str | None,
     jobs: tuple[str, ...],
     tenant: str | None,
-    run: str,
+    run: str | None,
     stage: str | None,
     limit: int | None,
     dry_run: bool,
@@ -85,7 +85,7 @@ def command(
     goes back with one failure more. So it can be stopped at any moment and repeated. Exits with 1 if
     letters went back, and with 2 if a job failed, whose letters then stay as they were.
     """
-    from orchestration.cli.dlq.boxes import check_letter, choose_jobs, open_box
+    from orchestration.cli.dlq.boxes import check_letter, choose_jobs, open_box, visit
     from orchestration.runner import Stopped, stop_on_signals
 
     selection = Selection(
@@ -94,8 +94,8 @@ def command(
     rows: list[ReplayRow] = []
     chosen = choose_jobs(runner_file(), selection)
     if letter:
-        counts = (open_box(*choice).count(selection.wanted) for choice in chosen.jobs)
-        check_letter(sum(counts), selection)
+        counts = visit(chosen.jobs, lambda choice: open_box(choice).count(selection.wanted))
+        check_letter(sum(found for _, found in counts.found), selection)
     try:
         with stop_on_signals():
             for choice in chosen.jobs:
@@ -121,10 +121,10 @@ def _replay(choice: Choice, selection: Selection, *, dry_run: bool) -> ReplayRow
     from orchestration.cli.dlq.boxes import open_box
     from orchestration.errors import OrchestrationError
 
-    _, job = choice
+    _, job, _ = choice
     run_id = str(uuid.uuid4())
     try:
-        if not open_box(*choice).count(selection.wanted):
+        if not open_box(choice).count(selection.wanted):
             return None
         result = _run(choice, selection, run_id, dry_run=dry_run)
     except OrchestrationError as error:
@@ -138,7 +138,7 @@ def _run(choice: Choice, selection: Selection, run_id: str, *, dry_run: bool) ->
     from orchestration.domain.records import Replay
     from orchestration.runner import job_lock, prepare, run_attempt
 
-    workspace, job = choice
+    workspace, job, _ = choice
     with job_lock(workspace.settings.state_directory, job.id):
         spec = prepare(
             job,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.output import write_json, write_table
+from orchestration.cli.output import show_instant, write_json, write_table
 
 if TYPE_CHECKING:
     from orchestration.cli.retry.waits import Waiting
@@ -54,23 +54,21 @@ def command(*, tenant: str | None, style: str) -> None:
     A retry that is due soon waits in the run that failed, and is not among them. Needs nothing to be
     up.
     """
-    from orchestration.cli.lookup import view_workspace
+    from orchestration.cli.lookup import check_tenant, view_workspace
     from orchestration.cli.retry.waits import list_waiting, open_instance
 
     workspace = view_workspace(runner_file())
+    check_tenant(workspace, tenant)
     healthy = {job.id for job in workspace.jobs}
     with open_instance(workspace, os.environ) as instance:
         found = list_waiting(instance) if instance else []
-    rows = [
-        _row(each, runnable=each.job.job_id in healthy)
-        for each in found
-        if tenant in (None, each.job.job_id.partition("/")[0])
-    ]
+    shown = [each for each in found if tenant in (None, each.job.job_id.partition("/")[0])]
     if style == "json":
-        write_json(rows)
+        write_json([_row(each, runnable=each.job.job_id in healthy) for each in shown])
         return
+    rows = [_cells(each, runnable=each.job.job_id in healthy) for each in shown]
     header = ("job", "run", "attempt", "due", "reason")
-    write_table([_cells(row) for row in rows], header=header, empty="no run waits for a retry")
+    write_table(rows, header=header, empty="No run waits for a retry.")
 
 
 def _row(waiting: Waiting, *, runnable: bool) -> RetryRow:
@@ -84,11 +82,11 @@ def _row(waiting: Waiting, *, runnable: bool) -> RetryRow:
     }
 
 
-def _cells(row: RetryRow) -> tuple[str, ...]:
-    due = row["due"].replace("T", " ").replace("+00:00", " UTC")
-    reason = row["reason"]
-    if not row["runnable"]:
+def _cells(waiting: Waiting, *, runnable: bool) -> tuple[str, ...]:
+    job, reason = waiting.job, waiting.job.reason
+    if not runnable:
         reason = click.style(
             "the job is gone or broken; until it is back nothing follows", fg="red"
         )
-    return (row["job"], row["run"][:8], str(row["attempt"]), due, reason)
+    due = show_instant(waiting.due.astimezone(UTC))
+    return (job.job_id, waiting.run_id[:8], str(job.attempt), due, reason)

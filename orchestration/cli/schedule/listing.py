@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.output import write_json, write_table, write_yaml
+from orchestration.cli.output import show_instant, write_json, write_table, write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def command(
     is_wanted = parse_filters(filters)
     states = [
         state
-        for state in _survey(count)
+        for state in _survey(count, tenant)
         if is_wanted(state)
         and tenant in (None, state.tenant)
         and (state.is_active or not active_only)
@@ -125,7 +125,7 @@ def state_cells(state: ScheduleState) -> tuple[str, ...]:
         state.name or "-",
         state.job or "-",
         state.trigger or "-",
-        "\n".join(map(_format_tick, state.next)) or "-",
+        "\n".join(map(show_instant, state.next)) or "-",
         str(state.status),
     )
 
@@ -141,10 +141,10 @@ def explanations(states: Sequence[ScheduleState]) -> list[str]:
     return [*own, *dict.fromkeys(shared)]
 
 
-def _survey(count: int) -> list[ScheduleState]:
+def _survey(count: int, tenant: str | None) -> list[ScheduleState]:
     from orchestration.cli.errors import DatabaseError
     from orchestration.cli.holds import find_holds
-    from orchestration.cli.lookup import view_workspace
+    from orchestration.cli.lookup import check_tenant, view_workspace
     from orchestration.cli.schedule.entries import read_entries, refuse_unreadable
     from orchestration.cli.schedule.live import find_live
     from orchestration.cli.schedule.survey import Survey
@@ -154,6 +154,7 @@ def _survey(count: int) -> list[ScheduleState]:
     entries, is_whole = read_entries(file.read_bytes(), file, os.environ)
     if not is_whole and not workspace.schedules:
         refuse_unreadable(workspace.problems, file)
+    check_tenant(workspace, tenant)
     live = find_live(workspace.settings.state_directory)
     try:
         holds = find_holds(workspace, os.environ)
@@ -165,11 +166,6 @@ def _survey(count: int) -> list[ScheduleState]:
 
 def _write_people(states: Sequence[ScheduleState]) -> None:
     header = ("NAME", "JOB", "SCHEDULE", "NEXT RUN", "STATUS")
-    write_table([state_cells(s) for s in states], header=header, empty="no schedules")
+    write_table([state_cells(s) for s in states], header=header, empty="There are no schedules.")
     if lines := explanations(states):
         click.echo("\n" + "\n".join(lines))
-
-
-def _format_tick(tick: datetime) -> str:
-    """`2026-06-01 02:30 CEST`; with seconds where it has some."""
-    return f"{tick:%Y-%m-%d %H:%M:%S %Z}" if tick.second else f"{tick:%Y-%m-%d %H:%M %Z}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from orchestration.cli.holds import NO_HOLDS, Holds
+from orchestration.cli.output import show_instant
 from orchestration.cli.schedule.entries import find_job_of
 from orchestration.domain.due import once_cursor
 from orchestration.domain.schedule import CronTrigger, IntervalTrigger, OnceTrigger
@@ -184,7 +185,9 @@ class Survey:
         ticks = next_ticks(schedule, after=self._now, count=self._count)
         if not ticks:
             before = (
-                f" before its window ends at {schedule.end.isoformat()}" if schedule.end else ""
+                f" before its window ends at {_show(schedule, schedule.end)}"
+                if schedule.end
+                else ""
             )
             last = Reason(status=Status.ENDED, text=f"no tick is left{before}")
             return replace(state, reasons=(last, *reasons))
@@ -295,9 +298,9 @@ def _is_done(trigger: OnceTrigger, switch: Switch) -> bool:
 
 
 def _show(schedule: Schedule, instant: datetime) -> str:
-    """The instant in the zone of the schedule, where that has one."""
+    """The instant in the zone of the schedule, in UTC where that has none."""
     timezone = timezone_of(schedule.trigger)
-    return (instant.astimezone(ZoneInfo(timezone)) if timezone else instant).isoformat()
+    return show_instant(instant.astimezone(ZoneInfo(timezone or "UTC")))
 
 
 def _cite(problems: Sequence[Problem]) -> str:

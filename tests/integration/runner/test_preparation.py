@@ -24,6 +24,7 @@ from orchestration.runner import ProcessSpec, prepare
 from orchestration.runner.checkpoint_stores import LocalStore, RemoteStore
 from orchestration.runner.checkpoints import Checkpoints, Origin
 from orchestration.runner.handover import Handover
+from orchestration.runner.preparation import prepare_target
 
 ENVIRON = {
     "PATH": "/usr/bin:/bin",
@@ -289,3 +290,31 @@ def test_three_tenants_each_run_their_own_command_with_their_own_variables(
         "globex globex/orders us",
         "initech initech/orders ap",
     ]
+
+
+def test_who_looks_at_the_target_of_a_job_needs_what_the_target_needs(workspace, tmp_path):
+    source = ConnectorEnd(connector="rest", options={"url": "https://x?key=${MISSING}"})
+    target = ConnectorEnd(connector="duckdb", options={"path": "${FILE}.duckdb"})
+    task = ConnectorTask(source=source, target=target, working_directory=tmp_path)
+    job = Job(
+        tenant="acme",
+        name="airports",
+        asset="airports",
+        kind=JobKind.CONNECTOR,
+        task=task,
+        location=Location(file="jobs/acme/airports.yaml"),
+        env={"FILE": "${PLACE}/w", "KEY": "${MISSING}"},
+    )
+    env = {"PLACE": "${ACME_TOKEN}", "OTHER": "${MISSING}"}
+    tenants = {**workspace.tenants, "acme": Tenant(name="acme", concurrency=1, env=env)}
+    workspace = replace(workspace, tenants=tenants)
+    spec = prepare_target(job, task, workspace=workspace, environ=ENVIRON)
+    order = json.loads(spec.stdin or b"")
+    assert (order["source"], order["target"]) == (
+        {"connector": "rest", "options": {}},
+        {"connector": "duckdb", "options": {"path": "hunter2!/w.duckdb"}},
+    )
+    with pytest.raises(MissingVariableError) as caught:
+        prepare_target(job, task, workspace=workspace, environ={})
+    assert "`ACME_TOKEN`" in str(caught.value)
+    assert "`MISSING`" not in str(caught.value)

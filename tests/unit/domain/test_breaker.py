@@ -126,15 +126,15 @@ def test_the_next_probe_is_known(breaker, minute, following):
             OPEN,
             3,
             (
-                "open since 2026-06-01 12:02:00+00:00, after 3 failed attempts; the next probe is at"
-                " 2026-06-01 12:17:00+00:00"
+                "open since 2026-06-01 12:02:00 UTC, after 3 failed attempts; the next probe is at"
+                " 2026-06-01 12:17:00 UTC"
             ),
         ),
         (
             OPEN,
             18,
             (
-                "half-open since 2026-06-01 12:17:00+00:00: the next scheduled run probes whether it"
+                "half-open since 2026-06-01 12:17:00 UTC: the next scheduled run probes whether it"
                 " works"
             ),
         ),
@@ -142,8 +142,8 @@ def test_the_next_probe_is_known(breaker, minute, following):
             PROBED,
             18,
             (
-                "half-open: `a` probes since 2026-06-01 12:17:00+00:00 whether it works; the next"
-                " probe is at 2026-06-01 12:32:00+00:00 if that has not ended by then"
+                "half-open: `a` probes since 2026-06-01 12:17:00 UTC whether it works; the next"
+                " probe is at 2026-06-01 12:32:00 UTC if that has not ended by then"
             ),
         ),
     ],

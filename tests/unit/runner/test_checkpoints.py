@@ -152,11 +152,11 @@ def test_what_was_stored_before_there_were_versions_is_still_read(checkpoints, s
 
     old = checkpoints.current()
 
-    assert (old.number, old.stored_at, old.origin, old.size) == (0, None, None, 8)
+    assert (old.number, old.stored_at, old.origin, old.size) == (1, None, None, 8)
     assert checkpoints.read(old) == b"offset 7"
     assert checkpoints.save(b"offset 7", RUN) is None
-    assert checkpoints.save(b"offset 8", RUN).number == 1
-    assert [found.number for found in checkpoints.history()] == [1]
+    assert checkpoints.save(b"offset 8", RUN).number == 2
+    assert [found.number for found in checkpoints.history()] == [2]
 
 
 def test_what_was_stored_before_there_were_versions_can_be_reset(checkpoints, store):
@@ -222,7 +222,7 @@ def test_a_checkpoint_has_a_largest_size(checkpoints):
         " 67,108,864\n"
         "   help: keep in it how far the job has come; data belongs into a target"
     )
-    assert [found.number for found in checkpoints.history()] == [1]
+    assert [found.number for found in checkpoints.history()] == [2]
 
 
 def test_three_tenants_with_a_job_of_the_same_name_have_a_checkpoint_each(store):
