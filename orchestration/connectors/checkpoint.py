@@ -19,7 +19,8 @@ CHECKPOINT = "checkpoint"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMark:
-    """A file as it was when its records were loaded; `rejected` is how many were not.
+    """A file as it was when its records were loaded; `rejected` is how many were not. Records of it
+    were dropped because files in `doubled` had brought them before.
 
     `modified_ns` is 0 where the time of modification proves nothing, because the file was written
     at the moment it was read: then only `digest` tells whether it changed.
@@ -29,6 +30,7 @@ class FileMark:
     modified_ns: int
     digest: str
     rejected: int = 0
+    doubled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def checkpoint_to_json(checkpoint: Checkpoint) -> dict[str, JsonValue]:
         "table": checkpoint.table,
         "digest": checkpoint.digest,
         "files": {
-            name: [mark.size, mark.modified_ns, mark.digest, mark.rejected]
+            name: [mark.size, mark.modified_ns, mark.digest, mark.rejected, *mark.doubled]
             for name, mark in sorted(checkpoint.files.items())
         },
     }
@@ -114,8 +116,14 @@ def parse_checkpoint(raw: Mapping[str, Any]) -> Checkpoint:
         table=raw["table"],
         digest=raw["digest"],
         files={
-            name: FileMark(size=size, modified_ns=modified, digest=digest, rejected=rejected)
-            for name, (size, modified, digest, rejected) in raw["files"].items()
+            name: FileMark(
+                size=size,
+                modified_ns=modified,
+                digest=digest,
+                rejected=rejected,
+                doubled=tuple(doubled),
+            )
+            for name, (size, modified, digest, rejected, *doubled) in raw["files"].items()
         },
     )
 

@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 
 
 class Window:
-    """The keys that were committed, and those of this load. `known` are the former, the oldest
-    first; a key beyond the last `max_keys` is forgotten.
+    """The keys that were committed, and those of this load, with the file that brought each.
+    `known` are the former, the oldest first; a key beyond the last `max_keys` is forgotten.
+    `doubled` are, of each file that brought such a key again, the files that had brought it before.
     """
 
-    def __init__(self, known: Iterable[bytes], max_keys: int) -> None:
-        self._order = deque(known)
-        self._known = set(self._order)
+    def __init__(self, known: Iterable[tuple[bytes, str | None]], max_keys: int) -> None:
+        self._files = dict(known)
+        self._order = deque(self._files)
         self._max_keys = max_keys
         self.fresh: deque[tuple[bytes, str | None]] = deque(maxlen=max_keys)
+        self.doubled: dict[str, set[str]] = {}
 
     def admit(self, key: bytes, file: str | None) -> bool:
         """Whether the key is new; from now on it is not. `file` is where it came from."""
-        if key in self._known:
+        if key in self._files:
+            first = self._files[key]
+            if file and first and first != file:
+                self.doubled.setdefault(file, set()).add(first)
             return False
-        self._known.add(key)
+        self._files[key] = file
         self._order.append(key)
         self.fresh.append((key, file))
         if len(self._order) > self._max_keys:
-            self._known.discard(self._order.popleft())
+            del self._files[self._order.popleft()]
         return True
 
 

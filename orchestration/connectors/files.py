@@ -136,9 +136,11 @@ class FileSource:
         before = marks_of(last)
         files = find_files(self.options.path, self._folder)
         marks = {file.name: mark_file(file, before.get(file.name)) for file in files}
-        changed = [file for file in files if marks[file.name] != before.get(file.name)]
         if self.options.disposition == "replace":
             return self._plan_replacement(files, marks, before)
+        changed = [file for file in files if marks[file.name] != before.get(file.name)]
+        if self.options.disposition == "append":
+            changed = _with_doubles(changed, files, before)
         return Plan(
             nothing_new=not changed,
             to_read=tuple(changed),
@@ -176,11 +178,31 @@ class FileSource:
     def checkpoint(self, plan: Plan, reading: Reading, method: Method) -> Checkpoint:
         """The marks of all files, with what was rejected in those read now."""
         read_now = {
-            file.name: replace(plan.marks[file.name], rejected=reading.rejects.get(file.name, 0))
+            file.name: replace(
+                plan.marks[file.name],
+                rejected=reading.rejects.get(file.name, 0),
+                doubled=reading.doubled(file.name),
+            )
             for file in plan.to_read
         }
         files = {**plan.marks, **read_now}
         return Checkpoint(method=method, shape=self.options.shape, files=files)
+
+
+def _with_doubles(
+    changed: Sequence[SourceFile], files: Sequence[SourceFile], before: Mapping[str, FileMark]
+) -> list[SourceFile]:
+    """The files that changed, and those that brought the same records as these: what was dropped of
+    them may have gone from where it was.
+    """
+    names = {file.name for file in changed}
+    while more := {
+        file.name
+        for file in files
+        if file.name not in names and names.intersection(before[file.name].doubled)
+    }:
+        names |= more
+    return [file for file in files if file.name in names]
 
 
 def _rejected(marks: Mapping[str, FileMark], without: set[str]) -> dict[str, int]:

@@ -119,7 +119,7 @@ def _load(job: Load, spool: Spool) -> Loaded | None:
         destination=job.target.destination(lambda: connections[-1]),
         dataset_name=job.target.dataset,
     )
-    known_keys: list[bytes] = []
+    known_keys: list[tuple[bytes, str | None]] = []
     if job.last is not None:
         with job.target.reading() as connection:
             connections.append(connection)
@@ -151,7 +151,9 @@ def _load(job: Load, spool: Spool) -> Loaded | None:
         return loaded
 
 
-def _make_reading(job: Load, pipeline: Pipeline, spool: Spool, known_keys: list[bytes]) -> Reading:
+def _make_reading(
+    job: Load, pipeline: Pipeline, spool: Spool, known_keys: list[tuple[bytes, str | None]]
+) -> Reading:
     known_type = _known_types(pipeline, job.target.table)
     _check_declared(job, known_type)
     settled = job.source.options.columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.connectors.dead_letters import key_of
@@ -115,9 +115,13 @@ class LetterSource:
         return revived, records
 
     def checkpoint(self, plan: Plan, reading: Reading, method: Method) -> Checkpoint:
-        """What the job remembered before."""
-        del plan, reading, method
-        return self.last
+        """What the job remembered before, and which records came before in another file."""
+        del plan, method
+        files = {
+            name: replace(mark, doubled=tuple(sorted({*mark.doubled, *reading.doubled(name)})))
+            for name, mark in self.last.files.items()
+        }
+        return replace(self.last, files=files)
 
 
 def _ignore(letter: Letter, reason: str) -> None:

@@ -167,6 +167,10 @@ class Reading:
         key = key_of(row, form.keys)
         self._set_aside(Stage.VALIDATE, reason, spot, record=record, types=types, key=key)
 
+    def doubled(self, file: str) -> tuple[str, ...]:
+        """The files that had brought records before which `file` has brought again."""
+        return tuple(sorted(self.window.doubled.get(file, ()))) if self.window else ()
+
     def locate(self, index: int, row: Mapping[str, Any]) -> Spot:
         """Where a record of the batch that was yielded last comes from."""
         return self.origin.spot(index, row) if self.origin else Spot(file=None, number=index + 1)

@@ -104,8 +104,12 @@ class Letters(Protocol):
 class Seen(Protocol):
     """The keys that a job with `dedup` has committed."""
 
-    def read(self, connection: Connection, dedup: Dedup, gone: Gone, now: datetime) -> list[bytes]:
-        """The keys that count at `now`, the oldest first, without those that are `gone`."""
+    def read(
+        self, connection: Connection, dedup: Dedup, gone: Gone, now: datetime
+    ) -> list[tuple[bytes, str | None]]:
+        """The keys that count at `now`, the oldest first, without those that are `gone`; each with
+        the file that brought it.
+        """
         ...
 
     def write(

@@ -27,18 +27,20 @@ class DuckdbSeen:
 
     def read(
         self, connection: DuckDBPyConnection, dedup: Dedup, gone: Gone, now: datetime
-    ) -> list[bytes]:
-        """The keys that count at `now`, the oldest first, without those that are `gone`."""
+    ) -> list[tuple[bytes, str | None]]:
+        """The keys that count at `now`, the oldest first, without those that are `gone`; each with
+        the file that brought it.
+        """
         if gone.everything or not self._exists(connection):
             return []
         rows = execute(
             connection,
-            f"SELECT key FROM (SELECT key, seq FROM {self._quoted} WHERE seen_at > ? "  # noqa: S608 - quoted
+            f"SELECT key, file FROM (SELECT key, file, seq FROM {self._quoted} WHERE seen_at > ? "  # noqa: S608 - quoted
             "AND (file IS NULL OR file NOT IN (SELECT unnest(?::VARCHAR[]))) "
             "ORDER BY seq DESC LIMIT ?) ORDER BY seq",
             [microseconds(now - dedup.within), list(gone.files), dedup.max_keys],
         )
-        return [key for (key,) in rows]
+        return [(key, file) for key, file in rows]
 
     def write(
         self,

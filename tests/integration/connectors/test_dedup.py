@@ -165,3 +165,36 @@ def test_keys_of_another_name_are_not_held_against_a_record(workspace):
     done = workspace.run("jsonl", JSONL, dedup=dedup("n"))
     assert done.one("metrics_complete")["records_duplicate"] == 0
     assert ids(workspace) == [1, 2]
+
+
+def test_what_was_dropped_of_a_file_comes_back_when_it_goes_from_another(workspace):
+    """Through a third file too, and only files are read again that have to do with it."""
+    for name, numbers in {"a": (1,), "b": (1, 2), "c": (2, 3), "d": (4,)}.items():
+        write(workspace, name, *numbers)
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    write(workspace, "a", 9)
+    done = workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    assert workspace.query("SELECT id, file FROM things ORDER BY ALL") == [
+        (1, "b"),
+        (2, "b"),
+        (3, "c"),
+        (4, "d"),
+        (9, "a"),
+    ]
+    extraction = done.one("metrics_extraction")
+    assert (extraction["files_read"], extraction["files_unchanged"]) == (3, 1)
+    write(workspace, "b", 2)
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    assert ids(workspace) == [2, 3, 4, 9]
+
+
+def test_a_letter_that_was_dropped_as_known_comes_back_from_its_file(workspace, definition, replay):
+    schema = definition(("n", "integer", "required"), validation="warn")
+    workspace.write("data/a.jsonl", '{"id": 1, "n": 1}\n')
+    workspace.write("data/b.jsonl", '{"id": 1}\n{"id": 2, "n": 2}\n')
+    workspace.run("jsonl", JSONL, schema=schema, dedup=dedup("id"))
+    workspace.run("jsonl", JSONL, schema=definition(), dedup=dedup("id"), replay=replay())
+    assert workspace.letters() == []
+    workspace.write("data/a.jsonl", '{"id": 3, "n": 1}\n')
+    workspace.run("jsonl", JSONL, schema=definition(), dedup=dedup("id"))
+    assert ids(workspace) == [1, 2, 3]

@@ -21,7 +21,10 @@ def test_a_checkpoint_survives_its_way_through_json():
         method=MERGE,
         shape="s",
         table="airports",
-        files={"b.csv": FileMark(size=1, modified_ns=2, digest="d", rejected=3)},
+        files={
+            "a.csv": FileMark(size=1, modified_ns=2, digest="d"),
+            "b.csv": FileMark(size=1, modified_ns=2, digest="d", rejected=3, doubled=("a.csv",)),
+        },
         digest="e",
     )
     assert parse_checkpoint(json.loads(json.dumps(checkpoint_to_json(checkpoint)))) == checkpoint
