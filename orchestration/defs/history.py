@@ -12,6 +12,7 @@ from dagster._core.storage.tags import (
     RUN_KEY_TAG,
     SCHEDULE_NAME_TAG,
     SCHEDULED_EXECUTION_TIME_TAG,
+    WILL_RETRY_TAG,
 )
 
 from orchestration.defs import tags
@@ -91,8 +92,11 @@ class InstanceHistory:
         return read_state(run, self.job_id) is Wait.WAITING
 
     def _is_followed(self, run: dg.DagsterRun) -> bool:
-        """Whether another run repeats the job, now or later, and says what came of it."""
-        return read_state(run, self.job_id) in _FOLLOWED
+        """Whether another run repeats the job, now or later, and says what came of it: a retry, or what
+        Dagster launches in place of a run that crashed or was interrupted.
+        """
+        is_repeated = run.tags.get(WILL_RETRY_TAG) == "true"
+        return is_repeated or read_state(run, self.job_id) in _FOLLOWED
 
     def _filter(
         self, statuses: list[dg.DagsterRunStatus], more: Mapping[str, str] = _NO_TAGS

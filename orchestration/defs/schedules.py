@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RUN_KEY_TAG
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, RUN_KEY_TAG
 
 from orchestration.defs import tags
 from orchestration.defs.history import (
@@ -136,10 +136,11 @@ def build_requests(schedule: Schedule, job: Job, decision: Decision) -> list[dg.
 
 def read_claimant(run: dg.DagsterRun) -> str | None:
     """The name under which a run of a schedule asks the breaker; None for any other run: one that was
-    started by hand, or repeats another.
+    started by hand, or is a retry. What Dagster repeats after a crash asks as the first time.
     """
     schedule = run.tags.get(tags.SCHEDULE)
-    if schedule is None or PARENT_RUN_ID_TAG in run.tags:
+    is_repetition = PARENT_RUN_ID_TAG in run.tags and RETRY_NUMBER_TAG not in run.tags
+    if schedule is None or is_repetition:
         return None
     return name_claimant(schedule, run.tags.get(tags.SCHEDULED_AT) or run.tags.get(RUN_KEY_TAG, ""))
 

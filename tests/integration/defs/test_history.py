@@ -18,6 +18,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.defs import tags
@@ -187,6 +188,21 @@ def test_of_runs_that_repeat_each_other_the_last_one_is_the_result(instance, his
 
     assert [run.run_id for run in history.results(2)] == [first, given_up]
     assert len(history.ended(12)) == 12
+
+
+@pytest.mark.parametrize(("will_retry", "is_result"), [("true", False), ("false", True)])
+def test_a_run_that_crashed_and_that_dagster_repeats_is_no_result(
+    instance, history, will_retry, is_result
+):
+    """As what was under way when `orchestrate dev` ended."""
+    for tenant in TENANTS:
+        run_id = add_run(instance, f"{tenant}/orders", **{WILL_RETRY_TAG: will_retry})
+        end_run(instance, run_id, failed=True)
+        if tenant == "acme":
+            mine = run_id
+
+    assert [run.run_id for run in history.results(1)] == [mine] * is_result
+    assert [run.run_id for run in history.ended(1)] == [mine]
 
 
 def test_a_job_that_never_ran_has_no_history(history):

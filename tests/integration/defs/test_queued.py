@@ -6,7 +6,12 @@ from functools import partial
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, RUN_KEY_TAG
+from dagster._core.storage.tags import (
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_KEY_TAG,
+)
 
 from orchestration.defs import tags
 from orchestration.defs.assemble import build_definitions
@@ -192,9 +197,13 @@ def test_of_all_that_is_queued_when_it_is_half_open_the_probe_alone_starts(insta
     admit = partial(ledger.admit, jobs["globex"])
     [probe] = tags_of(hourly, jobs["globex"], tick_of(hourly, admit))
 
-    ended = [start("globex", given)[0].status.value for given in (queued, probe, queued)]
+    lineage = {PARENT_RUN_ID_TAG: "1", ROOT_RUN_ID_TAG: "1", RETRY_NUMBER_TAG: "1"}
+    crashed = [given | lineage for given in (queued, probe)]
 
-    assert ended == ["CANCELED", "SUCCESS", "SUCCESS"]
+    given = [queued, crashed[0], crashed[1], queued]
+    ended = [start("globex", some)[0].status.value for some in given]
+
+    assert ended == ["CANCELED", "CANCELED", "SUCCESS", "SUCCESS"]
     assert ledger.breakers([jobs["globex"]])[0].state is BreakerState.CLOSED
 
 
