@@ -2,9 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
+from contextlib import closing
 
 import pytest
 from retry_table import CASES, Case
@@ -71,8 +73,85 @@ def test_run_with_retries_does_what_the_table_says(workspace, tenant):
         texts = [r["text"].split() for r in told if r.get("text", "").startswith("run ")]
         [run_id] = {words[1] for words in texts}
         assert [words[3] for words in texts] == [str(n) for n in range(1, case.attempts + 1)]
-        case.check(told, seed=run_id, pace=PACE)
+        case.check(told, seed=f"{run_id}/{tenant}/{case.name}", pace=PACE)
         assert end["code"] == expected_code(case), case
+
+
+SETTLED = (
+    "a connector job goes on behind the records that it rejects, so that another attempt would not"
+    " meet them again"
+)
+MOVE = """\
+source_connector: sqlite
+target_connector: duckdb
+asset: orders
+asset_path: defs/orders.yaml
+schema_validation_mode: warn
+source: {{path: {tenant}.db, table: t, primary_key: [id], incremental: {{cursor: seen}}}}
+target: {{path: {tenant}.duckdb}}
+retry_config: {{max_retries: 2, initial_delay_seconds: 0}}
+"""
+
+
+def test_a_connector_job_that_rejects_records_is_a_partial_success_and_is_not_repeated(workspace):
+    """The next attempt would begin behind them, and find nothing wrong."""
+    workspace.write("defs/orders.yaml", "fields: [{name: id, type: integer}]\n")
+    for tenant in TENANTS:
+        workspace.write(f"jobs/{tenant}/orders.yaml", MOVE.format(tenant=tenant))
+        with closing(sqlite3.connect(workspace.folder / f"{tenant}.db")) as database:
+            database.execute("create table t (seen, id)")
+            ids = [1, "bad" if tenant == "globex" else 2, 3]
+            database.executemany("insert into t values (?, ?)", enumerate(ids))
+            database.commit()
+
+    done = {tenant: workspace.run("run", f"{tenant}/orders", "--retry") for tenant in TENANTS}
+
+    assert {tenant: run.code for tenant, run in done.items()} == {
+        "acme": 0,
+        "globex": 1,
+        "initech": 0,
+    }
+    *_, reason, end = done["globex"].err.splitlines()
+    assert reason == f"no further attempt: {SETTLED}"
+    assert end.startswith("globex/orders: partial success in ")
+    assert "attempts" not in end
+    assert explain(workspace, "--exit-code", "1", job="globex/orders") == {
+        "retry": False,
+        "delay_seconds": [0.0, 0.0],
+        "disposition": "transient",
+        "rule": "outcome",
+        "reason": SETTLED,
+        "outcome": "partial",
+    }
+
+
+UNCOUNTED = (
+    "failures and retries are not counted for breakers and budgets: that begins when"
+    " `orchestrate dev` or `orchestrate up` is started for the first time"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "retries", "options", "told"),
+    [
+        ("breaker: {failures: 1}", "{max_retries: 1}", ["--retry"], 1),
+        ("breaker: {failures: 1}", "{max_retries: 1}", [], 1),
+        ("{}", "{max_retries: 1, budget: {retries: 1, per: 1h}}", ["--retry"], 1),
+        ("{}", "{max_retries: 1, budget: {retries: 1, per: 1h}}", [], 0),
+        ("{}", "{max_retries: 1}", ["--retry"], 0),
+    ],
+)
+def test_where_nothing_was_ever_up_a_run_says_that_nothing_is_counted(
+    workspace, settings, retries, options, told
+):
+    if settings != "{}":
+        workspace.edit("runner.yaml", "runner:\n", f"runner:\n  {settings}\n")
+    workspace.write_job("acme", "exit 7", more=f"retry_config: {retries}\n")
+
+    done = workspace.run("run", "acme/orders", *options)
+
+    assert done.code == 2
+    assert done.err.splitlines().count(UNCOUNTED) == told
 
 
 def test_a_failure_that_does_not_matter_is_a_partial_success_also_without_retries(workspace):
@@ -170,6 +249,32 @@ def test_explain_for_people_says_where_the_retry_waits_and_what_is_asked_then(wo
         "  asked then   the budget of 20 retries in 1h and the breaker of 5 failures, shared by"
         " acme's jobs with command\n"
     )
+
+
+def test_explain_says_that_a_wait_does_not_fit_into_the_run_and_a_long_one_has_no_need_to(
+    workspace,
+):
+    more = "run_timeout: 5s\nretry_config: {initial_delay_seconds: 30}\n"
+    workspace.write_job("acme", "exit 2", more=more)
+    workspace.write_job("globex", "exit 2", more=more.replace("30", "90"))
+
+    short, long = explain(workspace), explain(workspace, job="globex/orders")
+
+    assert (short["retry"], short["rule"], short["reason"]) == (
+        False,
+        "run_timeout",
+        "a wait of 30s does not fit into the 5s that the run has left",
+    )
+    assert (long["retry"], long["delay_seconds"]) == (True, [90.0, 90.0])
+
+
+def test_explain_counts_one_failure_of_a_breaker_as_one(workspace):
+    workspace.edit("runner.yaml", "runner:\n", "runner:\n  breaker: {failures: 1}\n")
+    workspace.write_job("acme", "exit 2", more="retry_config: {initial_delay_seconds: 9}\n")
+
+    done = workspace.run("retry", "explain", "acme/orders")
+
+    assert "the breaker of 1 failure, shared by acme's jobs with command" in done.out
 
 
 def test_explain_says_what_is_inherited(workspace):

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from orchestration.config import EMPTY_CATALOG, load_workspace
+from orchestration.config import EMPTY_CATALOG, ConnectorCatalog, load_workspace
 from orchestration.defs.assemble import build_definitions
 from orchestration.domain.workspace import Workspace
 
@@ -38,6 +38,7 @@ class Runs:
 
     root: Path
     is_open: bool = False
+    catalog: ConnectorCatalog = EMPTY_CATALOG
     environ: Mapping[str, str] = field(default_factory=lambda: {"PATH": os.environ["PATH"]})
 
     def open(self, home: Path | None = None) -> None:
@@ -67,9 +68,7 @@ class Runs:
 
     @cached_property
     def workspace(self) -> Workspace:
-        return load_workspace(
-            self.root / "runner.yaml", environ=self.environ, catalog=EMPTY_CATALOG
-        )
+        return load_workspace(self.root / "runner.yaml", environ=self.environ, catalog=self.catalog)
 
     @cached_property
     def definitions(self) -> dg.Definitions:

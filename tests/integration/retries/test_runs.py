@@ -1,12 +1,18 @@
 """Retries of real processes in runs of Dagster: in the same run, and in new ones."""
 
+import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
+from orchestration.connectors.registry import CATALOG
+
 TENANTS = ("acme", "globex", "initech")
 LONG = {"max_retries": 3, "initial_delay_seconds": 600, "max_delay_seconds": 3600}
+COMPLETE = json.dumps({"event_type": "metrics_complete", "status": "partial"})
 FAILS_ONCE = "test $ORCHESTRATE_ATTEMPT -gt 1 || exit 2"
 
 
@@ -198,17 +204,18 @@ def test_a_partial_success_waits_too_and_stays_one_if_nothing_follows(runs):
     assert "orchestration/retry" not in runs.tags(second)
 
 
-def test_a_discardable_failure_is_a_warning_and_nothing_is_repeated(runs):
+def test_a_discardable_failure_is_a_warning_and_announces_no_data(runs):
     classes = [{"name": "empty", "disposition": "discardable", "patterns": ["no data"]}]
     policy = {**LONG, "error_classes": classes}
     runs.write_job("acme/orders", "echo 'no data today' >&2; exit 2", retry_config=policy)
+    runs.write_job("globex/orders", "echo 'data today'", retry_config=policy)
 
-    run_id = runs.run("acme/orders")
+    run_id, other = runs.run("acme/orders"), runs.run("globex/orders")
 
     run = runs.instance.get_run_by_id(run_id)
-    [entry] = runs.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    [entry] = runs.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION)
     [check] = runs.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    shown = {key: v.value for key, v in entry.asset_materialization.metadata.items()}
+    shown = {key: v.value for key, v in entry.asset_observation.metadata.items()}
     evaluation = check.dagster_event.asset_check_evaluation_data
     assert run.status is dg.DagsterRunStatus.SUCCESS
     assert (shown["status"], shown["outcome"], shown["exit_code"]) == ("partial", "partial", 2)
@@ -217,7 +224,77 @@ def test_a_discardable_failure_is_a_warning_and_nothing_is_repeated(runs):
     assert evaluation.description == (
         "the attempt failed, which does not matter: it is of the class `empty`, which is discardable"
     )
-    assert len(runs.said) == 1
+    assert (landed(runs, run_id), landed(runs, other)) == ([], ["success"])
+    assert len(runs.said) == 2
+
+
+def landed(runs, run_id):
+    """The status of each materialisation of the run."""
+    found = runs.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return [entry.asset_materialization.metadata["status"].value for entry in found]
+
+
+@pytest.mark.parametrize("seconds", [0, 600], ids=["in the run", "in a new run"])
+def test_a_partial_success_of_a_command_is_repeated_from_the_same_checkpoint(runs, seconds):
+    script = (
+        "cat $ORCHESTRATE_CHECKPOINT 2> /dev/null >> from.$ORCHESTRATE_TENANT\n"
+        "echo . >> from.$ORCHESTRATE_TENANT; echo 3 > $ORCHESTRATE_CHECKPOINT_NEXT\n"
+        f"test $ORCHESTRATE_ATTEMPT -gt 1 || {{ echo '{COMPLETE}'; exit 1; }}"
+    )
+    for tenant in TENANTS:
+        policy = {**LONG, "initial_delay_seconds": seconds}
+        runs.write_job(f"{tenant}/orders", script, retry_config=policy)
+    chains = {tenant: [runs.run(f"{tenant}/orders")] for tenant in TENANTS}
+    if seconds:
+        runs.bring_forward(*(chain[0] for chain in chains.values()))
+        again = runs.launch(runs.look().run_requests)
+        for chain, run_id in zip(chains.values(), again, strict=True):
+            chain.append(run_id)
+
+    for tenant, chain in chains.items():
+        assert (runs.root / f"from.{tenant}").read_text() == ".\n.\n"
+        assert [status for run_id in chain for status in landed(runs, run_id)] == (
+            ["partial", "success"] if seconds else ["success"]
+        )
+
+
+def test_a_connector_job_that_rejects_records_is_not_repeated_and_warns(runs):
+    """Another attempt would begin behind them, find nothing wrong, and call it a success."""
+    runs.catalog = CATALOG
+    runs.write("defs/orders.yaml", json.dumps({"fields": [{"name": "id", "type": "integer"}]}))
+    for tenant in TENANTS:
+        source = {"path": f"{tenant}.db", "table": "t", "primary_key": ["id"]}
+        with closing(sqlite3.connect(runs.root / f"{tenant}.db")) as database:
+            database.execute("create table t (id)")
+            rows = [(1,), ("bad" if tenant == "globex" else 2,), (3,)]
+            database.executemany("insert into t values (?)", rows)
+            database.commit()
+        job = {
+            "source_connector": "sqlite",
+            "target_connector": "duckdb",
+            "asset_path": "defs/orders.yaml",
+            "schema_validation_mode": "warn",
+            "source": source,
+            "target": {"path": f"{tenant}.duckdb"},
+            "retry_config": {"max_retries": 2, "initial_delay_seconds": 0},
+        }
+        runs.write(f"jobs/{tenant}/orders.yaml", json.dumps(job))
+
+    run_id = runs.run()
+
+    assert runs.steps(run_id) == ["succeeded"] * 3
+    ends = {job: told for job, [told] in runs.records(run_id).items()}
+    assert {job: (end["outcome"], end["attempt"]) for job, end in ends.items()} == {
+        "acme/orders": ("succeeded", 1),
+        "globex/orders": ("partial", 1),
+        "initech/orders": ("succeeded", 1),
+    }
+    assert ends["globex/orders"]["reason"].startswith("a connector job goes on behind the records")
+    checks = runs.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [entry.dagster_event.asset_check_evaluation_data for entry in checks]
+    assert [c.description for c in found if not c.passed] == [
+        "some records were rejected, the rest were committed"
+    ]
 
 
 def test_no_attempt_takes_longer_than_its_run_has_left(runs):

@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from orchestration.cli.narration import describe_end, describe_record
+from orchestration.cli.narration import TextNarrator, describe_end, describe_record
 from orchestration.domain.events import TableReport
 from orchestration.domain.outcome import AttemptResult, Outcome
-from orchestration.domain.retry import NO_RETRIES, RetryPolicy, decide
+from orchestration.domain.retry import NO_RETRIES, Refusal, RetryPolicy, decide
 from orchestration.observability import (
     breaker_closed,
     breaker_opened,
@@ -119,6 +119,27 @@ def test_a_breaker_that_opens_or_closes_is_told():
     assert describe_record(breaker_closed("acme", "csv")) == (
         "the breaker of `csv` for tenant `acme` is closed again"
     )
+
+
+def test_a_reason_that_was_just_told_is_not_told_again(capsys):
+    state = "open since noon; the next probe is at one"
+    reason = f"the breaker of `csv` for tenant `acme` is {state}"
+    result = make_result(Outcome.FAILED, exit_code=2)
+    decision = decide(POLICY, result, delay=timedelta(0))
+    end = job_finished(
+        "acme/orders", result, decision.refused(Refusal(rule="breaker", reason=reason))
+    )
+    opening, later = TextNarrator(), TextNarrator()
+
+    opening.log(breaker_opened("acme", "csv", state))
+    opening.log(end)
+    later.log(end)
+
+    assert capsys.readouterr().err.splitlines() == [
+        reason,
+        "no further attempt",
+        f"no further attempt: {reason}",
+    ]
 
 
 def test_the_start_of_a_job_is_not_told_to_people():
