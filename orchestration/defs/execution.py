@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, assert_never
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from orchestration.defs import tags
 from orchestration.defs.ledger import Ledger
@@ -179,7 +180,11 @@ class _Turn:
         waits go on till they are over, and are left to runs that have other jobs to do meanwhile.
         """
         if context.retry_number > 0 and _is_alone(context):
-            time.sleep(self.chain.delay(self.attempt - 1).total_seconds())
+            try:
+                time.sleep(self.chain.delay(self.attempt - 1).total_seconds())
+            except DagsterExecutionInterruptedError:
+                context.log.info("cancelled while it waited for attempt %s", self.attempt)
+                raise
 
 
 def _first_start(context: dg.OpExecutionContext) -> float:

@@ -65,6 +65,8 @@ def test_a_wait_in_a_run_is_over_as_soon_as_the_run_is_cancelled(runs, cancel):
 
     assert run.status is dg.DagsterRunStatus.CANCELED
     assert seconds < 30
+    said = [entry.user_message for entry in runs.instance.all_logs(run.run_id)]
+    assert said.count("cancelled while it waited for attempt 2") == 1
     assert len(runs.said) == 1
     assert runs.look().run_requests == []
 
