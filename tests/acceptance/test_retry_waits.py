@@ -112,14 +112,17 @@ def test_the_retries_to_come_of_three_tenants_are_listed_in_order(workspace, ins
 
 
 def test_the_retry_of_a_job_that_is_gone_says_so(workspace, instance):
-    instance.fail("globex/orders")
+    run_id = instance.fail("globex/orders")
     (workspace.folder / "jobs/globex/orders.yaml").unlink()
     workspace.edit("runner.yaml", "        config: jobs/globex/orders.yaml\n", "")
 
     [row] = workspace.run("retry", "list", "--format", "json").json
 
     assert (row["job"], row["runnable"]) == ("globex/orders", False)
-    assert "the job is gone or broken" in workspace.run("retry", "list").out
+    listed = workspace.run("retry", "list").out
+    assert listed.splitlines()[1].endswith(
+        f"the job is gone or broken; bring its file back, or `orchestrate retry cancel {run_id[:8]}`"
+    )
 
 
 def test_what_somebody_has_repeated_does_not_wait_any_more(workspace, instance):

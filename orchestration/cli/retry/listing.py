@@ -85,8 +85,7 @@ def _row(waiting: Waiting, *, runnable: bool) -> RetryRow:
 def _cells(waiting: Waiting, *, runnable: bool) -> tuple[str, ...]:
     job, reason = waiting.job, waiting.job.reason
     if not runnable:
-        reason = click.style(
-            "the job is gone or broken; until it is back nothing follows", fg="red"
-        )
+        cure = f"bring its file back, or `orchestrate retry cancel {waiting.run_id[:8]}`"
+        reason = click.style(f"the job is gone or broken; {cure}", fg="red")
     due = show_instant(waiting.due.astimezone(UTC))
     return (job.job_id, waiting.run_id[:8], str(job.attempt), due, reason)
