@@ -115,7 +115,7 @@ class JobExecution:
 
         def judge(result: AttemptResult) -> RetryDecision:
             decision = turn.chain.decide(result, elapsed=turn.elapsed)
-            return consult(ledger, self.job, decision, partial(_log, context))
+            return consult(ledger, self.job, decision, partial(_log_change, context))
 
         begin = partial(
             run_attempt,
@@ -211,6 +211,15 @@ def _forward(stream: Stream, line: str) -> None:
 def _log(context: dg.OpExecutionContext, record: LogRecord) -> None:
     text = json_log_line(record, datetime.now(UTC))
     context.log.log(logging.getLevelNamesMapping()[record.level], text)
+
+
+def _log_change(context: dg.OpExecutionContext, record: LogRecord) -> None:
+    """Log what has come of asking the ledger. A run that has changed a breaker says so in its tags."""
+    _log(context, record)
+    _, _, change = record.event_type.partition("breaker_")
+    if change:
+        key = tags.breaker_change(str(record.fields["tenant"]), str(record.fields["connector"]))
+        context.instance.add_run_tags(context.run_id, {key: change})
 
 
 def _failure(

@@ -28,6 +28,7 @@ RETRY: Final = "orchestration/retry"
 RETRY_AT: Final = "orchestration/retry_at"
 RETRY_OF: Final = "orchestration/retry_of"
 ATTEMPT: Final = "orchestration/attempt"
+BREAKERS: Final = "orchestration/breaker/"
 RETRY_SLOTS: Final = ".dagster/orchestration/retry/"
 _SHOWN_VALUES: Final = 3
 
@@ -45,6 +46,11 @@ def job_slot(job_id: str) -> str:
 def connector_slot(connector: str) -> str:
     """The tag key under which the runs are counted that have the connector at either end."""
     return f".dagster/orchestration/connector/{connector}"
+
+
+def breaker_change(tenant: str, connector: str) -> str:
+    """The tag key of a run that has `opened` or `closed` this breaker."""
+    return f"{BREAKERS}{tenant}/{connector}"
 
 
 def retry_slot(job_id: str) -> str:

@@ -301,13 +301,13 @@ def own_tags(run: dg.DagsterRun) -> dict[str, str]:
     return {
         key: value
         for key, value in run.tags.items()
-        if key not in foreign and not key.startswith(tags.RETRY_SLOTS)
+        if key not in foreign and not key.startswith((tags.RETRY_SLOTS, tags.BREAKERS))
     }
 
 
 def _is_kept(key: str) -> bool:
     is_dagsters = key.startswith(("dagster/", ".dagster/")) and key != tags.PRIORITY
-    return key not in _OWN and not is_dagsters
+    return key not in _OWN and not key.startswith(tags.BREAKERS) and not is_dagsters
 
 
 def _covers(run: dg.DagsterRun, job: WaitingJob) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.dev import files
 from orchestration.cli.dev.processes import trim_logs
-from orchestration.cli.dev.screen import Event, run_event
+from orchestration.cli.dev.screen import Event, run_events
 from orchestration.cli.dev.ui import UiUnreachableError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def watch_logs(logs: Path, stop: threading.Event) -> Iterator[Event]:
 
 
 def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterator[Event]:
-    """An event for each run that ends from now on."""
+    """The events of each run that ends from now on."""
     since = time.time()
     seen: deque[str] = deque(maxlen=_REMEMBERED)
     while not stop.wait(_RUNS_SECONDS):
@@ -86,4 +86,4 @@ def watch_runs(ui: Ui, url: str, stop: threading.Event) -> Iterator[Event]:
         for run in runs:
             seen.append(run.run_id)
             since = max(since, run.updated_at)
-            yield run_event(run, url)
+            yield from run_events(run, url)

@@ -12,7 +12,7 @@ from orchestration import __version__
 from orchestration.cli.output import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from orchestration.cli.dev.ui import FinishedRun
@@ -25,6 +25,9 @@ _COLOURS = {
     "cancelled": "yellow",
     "reloaded": "cyan",
     "error": "red",
+    "retry": "yellow",
+    "opened": "red",
+    "closed": "green",
 }
 _LONGEST = max(map(len, _COLOURS))
 
@@ -96,6 +99,19 @@ def format_event(at: datetime, event: Event) -> str:
     label = click.style(f"{event.kind:<{_LONGEST}}", fg=_COLOURS.get(event.kind))
     text = event.text.replace("\n", f"\n{'':{_LONGEST + 12}}")
     return f"{click.style(f'{at:%H:%M:%S}', dim=True)}  {label}  {text}"
+
+
+def run_events(run: FinishedRun, url: str) -> Iterator[Event]:
+    """How the run ended, and what follows from it."""
+    yield run_event(run, url)
+    if run.retry_at:
+        at = run.retry_at.astimezone()
+        yield Event(kind="retry", text=f"{run.subject} again at {at:%F %T}, in a new run")
+    for breaker, change in run.breakers:
+        tenant, _, connector = breaker.partition("/")
+        effect = "its schedules skip" if change == "opened" else "its schedules run again"
+        text = f"the breaker of `{connector}` for tenant `{tenant}`; {effect}"
+        yield Event(kind=change, text=text)
 
 
 def run_event(run: FinishedRun, url: str) -> Event:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.defs import tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +36,8 @@ class FinishedRun:
     """A run that has ended. `subject` is the job's `tenant/name`, or else the Dagster job.
 
     `outcome` is succeeded, partial, failed or cancelled; `rows` is the size of the table after it.
+    `retry_at` is when another run makes the next attempt. `breakers` are those that it has `opened`
+    or `closed`, by `tenant/connector`.
     """
 
     run_id: str
@@ -41,6 +46,8 @@ class FinishedRun:
     updated_at: float
     seconds: float | None = None
     rows: int | None = None
+    retry_at: datetime | None = None
+    breakers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +138,8 @@ def parse_run(run: Mapping[str, Any]) -> FinishedRun:
     facts = [entry for event in run["assetMaterializations"] for entry in event["metadataEntries"]]
     found = {fact["label"]: fact.get("text", fact.get("intValue")) for fact in facts}
     times = (run["startTime"], run["endTime"])
+    said = {tag["key"]: tag["value"] for tag in run["tags"]}
+    changes = [(key, value) for key, value in said.items() if key.startswith(tags.BREAKERS)]
     return FinishedRun(
         run_id=run["runId"],
         subject=_subject(run),
@@ -138,6 +147,8 @@ def parse_run(run: Mapping[str, Any]) -> FinishedRun:
         updated_at=run["updateTime"],
         seconds=times[1] - times[0] if all(times) else None,
         rows=found.get("dagster/row_count"),
+        retry_at=_retry_at(said),
+        breakers=tuple((key.removeprefix(tags.BREAKERS), value) for key, value in changes),
     )
 
 
@@ -145,6 +156,15 @@ def _subject(run: Mapping[str, Any]) -> str:
     tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     named = "tenant" in tags and "job_name" in tags
     return f"{tags['tenant']}/{tags['job_name']}" if named else run["jobName"]
+
+
+def _retry_at(said: Mapping[str, str]) -> datetime | None:
+    if said.get(tags.RETRY) != "waiting":
+        return None
+    try:
+        return datetime.fromisoformat(said.get(tags.RETRY_AT, ""))
+    except ValueError:  # somebody has edited it
+        return None
 
 
 def _outcome(status: str, reported: object) -> str:

@@ -23,6 +23,8 @@ _LEVELS: Final[dict[str, Level]] = {
     "cancelling": "WARNING",
     "problem": "WARNING",
     "note": "WARNING",
+    "opened": "WARNING",
+    "retry": "WARNING",
 }
 
 

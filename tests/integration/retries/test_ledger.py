@@ -86,3 +86,21 @@ def test_a_failure_that_cannot_be_counted_is_not_repeated_and_the_next_one_is(
     assert runs.steps(found) == ["again", "succeeded"]
     rows = Ledger(lambda: runs.instance).breakers(runs.workspace.jobs)
     assert [(row.tenant, row.failures) for row in rows] == [("acme", 0), ("globex", 0)]
+
+
+def test_a_run_that_opens_or_closes_a_breaker_says_so_in_its_tags_and_no_copy_of_it_does(make_runs):
+    runs = make_runs(RUNNER.replace("failures: 5", "failures: 1"))
+    for tenant in TENANTS:
+        runs.write_job(f"{tenant}/orders", f"test -e works || test {tenant} != globex || exit 2")
+
+    def changes(run_id):
+        found = runs.tags(run_id).items()
+        return {key: value for key, value in found if key.startswith("orchestration/breaker/")}
+
+    opened = runs.run(*(f"{tenant}/orders" for tenant in TENANTS))
+    runs.write("works", "")
+    closed = runs.run("globex/orders", tags=runs.tags(opened))
+
+    assert changes(opened) == {"orchestration/breaker/globex/command": "opened"}
+    assert changes(closed) == {"orchestration/breaker/globex/command": "closed"}
+    assert changes(runs.run("globex/orders", tags=runs.tags(closed))) == {}

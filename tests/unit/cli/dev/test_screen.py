@@ -12,6 +12,7 @@ from orchestration.cli.dev.screen import (
     format_event,
     render_screen,
     run_event,
+    run_events,
 )
 from orchestration.cli.dev.ui import FinishedRun
 
@@ -78,6 +79,31 @@ def test_a_run_that_succeeded_says_rows_and_duration():
     assert run_event(RUN, "http://localhost:3000") == Event(
         kind="succeeded", text="acme/orders, 1,234 rows in the table, 1.9 s"
     )
+
+
+def test_what_follows_from_a_run_has_a_line_of_its_own():
+    run = replace(
+        RUN,
+        outcome="failed",
+        rows=None,
+        seconds=None,
+        retry_at=NOON.astimezone(),
+        breakers=(("acme/stripe", "opened"), ("acme/csv", "closed")),
+    )
+
+    _, *following = run_events(run, "http://localhost:3000")
+
+    assert following == [
+        Event(kind="retry", text=f"acme/orders again at {NOON.astimezone():%F %T}, in a new run"),
+        Event(
+            kind="opened",
+            text="the breaker of `stripe` for tenant `acme`; its schedules skip",
+        ),
+        Event(
+            kind="closed",
+            text="the breaker of `csv` for tenant `acme`; its schedules run again",
+        ),
+    ]
 
 
 def test_a_run_that_failed_says_where_to_look():

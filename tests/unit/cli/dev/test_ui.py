@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -34,6 +35,29 @@ FINISHED = FinishedRun(
 
 def test_a_run_is_named_by_its_job_with_rows_and_duration():
     assert parse_run(RUN) == FINISHED
+
+
+def test_a_run_says_when_it_is_repeated_and_which_breakers_it_has_changed():
+    said = {
+        "orchestration/retry": "waiting",
+        "orchestration/retry_at": "2026-06-01T12:00:00+00:00",
+        "orchestration/breaker/acme/stripe": "opened",
+    }
+    run = {**RUN, "tags": RUN["tags"] + [{"key": k, "value": v} for k, v in said.items()]}
+
+    assert parse_run(run) == replace(
+        FINISHED,
+        retry_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
+        breakers=(("acme/stripe", "opened"),),
+    )
+
+
+@pytest.mark.parametrize(("key", "value"), [("retry", "launched"), ("retry_at", "soon")])
+def test_a_wait_that_is_over_or_cannot_be_read_is_none(key, value):
+    said = {"retry": "waiting", "retry_at": "2026-06-01T12:00:00+00:00", key: value}
+    found = [{"key": f"orchestration/{k}", "value": v} for k, v in said.items()]
+
+    assert parse_run({**RUN, "tags": RUN["tags"] + found}) == FINISHED
 
 
 def test_a_run_that_never_started_and_has_no_tags_is_named_by_the_dagster_job():
