@@ -171,6 +171,35 @@ def test_what_the_mended_definition_allows_is_replayed(items):
     assert items.run("run", "globex/items").code == 0
 
 
+def test_what_is_outdated_goes_and_what_was_cut_off_stays_and_both_are_told(items):
+    items.edit("jobs/acme/items.yaml", "source: {path: acme", "source: {primary_key: id, path: a*")
+    items.edit("jobs/acme/items.yaml", "warehouse/all", "warehouse/keyed")
+    items.run("run", "acme/items")
+    items.write(
+        "acme2.jsonl", '{"id": 3, "note": "newer"}\n{"id": 4, "note": "%s"}\n' % ("x" * 300_000)
+    )
+    items.run("run", "acme/items")
+    items.write("assets/items.yaml", OPTIONAL)
+
+    tried = items.run("dlq", "replay", "--job", "acme/items", "--dry-run")
+    assert tried.out == (
+        "acme/items: 2 of 4 dead letters would be loaded, "
+        "1 would be dropped as outdated (a newer record has the key), 1 would go back, "
+        "1 cannot be replayed (cut off at 256 KiB)\n"
+    )
+    assert tried.code == 1
+    items.run("dlq", "drop", "--stage", "read", "--job", "acme/items", "--yes")
+    done = items.run("dlq", "replay", "--job", "acme/items", "--format", "json")
+    counts = ("letters", "loaded", "duplicates", "outdated", "returned", "cut_off")
+    assert [done.json[0][name] for name in counts] == [3, 2, 0, 1, 0, 1]
+    assert done.code == 1
+    again = items.run("dlq", "replay", "--job", "acme/items")
+    assert (again.code, again.out) == (
+        1,
+        "acme/items: 0 of 0 dead letters loaded, 1 cannot be replayed (cut off at 256 KiB)\n",
+    )
+
+
 def test_a_replay_that_fails_leaves_the_letters_where_they_are(items):
     items.edit("jobs/acme/items.yaml", "source: {path", "source: {primary_key: id, path")
     done = items.run("dlq", "replay", "--tenant", "acme")

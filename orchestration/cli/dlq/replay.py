@@ -26,8 +26,9 @@ EXIT_FAILED = 2
 
 class ReplayRow(TypedDict):
     """What came of the letters of one job, as scripts read it; keys and order are an interface.
-    `duplicates` are letters that went because their record had come before. `error` is empty
-    unless nothing was changed.
+    `duplicates` are letters that went because their record had come before, `outdated` ones because
+    a newer record with their key has come. `cut_off` are those that cannot be replayed, since their
+    record was too long to be kept. `error` is empty unless nothing was changed.
     """
 
     job: str
@@ -35,7 +36,9 @@ class ReplayRow(TypedDict):
     letters: int
     loaded: int
     duplicates: int
+    outdated: int
     returned: int
+    cut_off: int
     error: str
 
 
@@ -82,8 +85,10 @@ def command(
 
     LETTER is the id of one, or its beginning. Each record is read and checked as the job's files say
     now. What is good goes to the table and its letter goes away, in one transaction; what is not
-    goes back with one failure more. So it can be stopped at any moment and repeated. Exits with 1 if
-    letters went back, and with 2 if a job failed, whose letters then stay as they were.
+    goes back with one failure more. So it can be stopped at any moment and repeated. Those that were
+    seen last come last. With a primary key, a letter goes too if the source has brought a newer
+    record with its key. Exits with 1 if letters went back or cannot be replayed, and with 2 if a job
+    failed, whose letters then stay as they were.
     """
     from orchestration.cli.dlq.boxes import check_letter, choose_jobs, open_box, visit
     from orchestration.runner import Stopped, stop_on_signals
@@ -113,7 +118,7 @@ def command(
         click.echo("There are no dead letters to replay.")
     if any(row["error"] for row in rows) or not chosen.is_whole:
         return EXIT_FAILED
-    return EXIT_RETURNED if any(row["returned"] for row in rows) else 0
+    return EXIT_RETURNED if any(row["returned"] or row["cut_off"] for row in rows) else 0
 
 
 def _replay(choice: Choice, selection: Selection, *, dry_run: bool) -> ReplayRow | None:
@@ -124,14 +129,17 @@ def _replay(choice: Choice, selection: Selection, *, dry_run: bool) -> ReplayRow
     _, job, _ = choice
     run_id = str(uuid.uuid4())
     try:
-        if not open_box(choice).count(selection.wanted):
+        box = open_box(choice)
+        if not box.count(selection.wanted):
             return None
+        cut_off = box.count_cut_off(selection.wanted)
         result = _run(choice, selection, run_id, dry_run=dry_run)
     except OrchestrationError as error:
         click.echo(f"{job.id}: {error}", err=True)
-        return _row(job.id, run_id, {}, error.reason)
-    error = "" if result.landed else result.error_text or result.reason
-    return _row(job.id, run_id, result.metrics if result.landed else {}, error)
+        return _row(job.id, run_id, {}, error=error.reason)
+    if result.landed:
+        return _row(job.id, run_id, result.metrics, cut_off=cut_off)
+    return _row(job.id, run_id, {}, cut_off=cut_off, error=result.error_text or result.reason)
 
 
 def _run(choice: Choice, selection: Selection, run_id: str, *, dry_run: bool) -> AttemptResult:
@@ -151,19 +159,28 @@ def _run(choice: Choice, selection: Selection, run_id: str, *, dry_run: bool) ->
         return run_attempt(spec, attempt=1, on_output=_pass_on, on_event=_ignore)
 
 
-def _row(job_id: str, run_id: str, metrics: Mapping[str, JsonValue], error: str) -> ReplayRow:
+def _row(
+    job_id: str,
+    run_id: str,
+    metrics: Mapping[str, JsonValue],
+    *,
+    cut_off: int = 0,
+    error: str = "",
+) -> ReplayRow:
     def number(name: str) -> int:
         value = metrics.get(name, 0)
         return value if isinstance(value, int) else 0
 
-    duplicates = number("records_duplicate")
+    duplicates, outdated = number("records_duplicate"), number("records_outdated")
     return {
         "job": job_id,
         "run_id": run_id,
         "letters": number("records_extracted"),
-        "loaded": number("records_valid") - duplicates,
+        "loaded": number("records_valid") - duplicates - outdated,
         "duplicates": duplicates,
+        "outdated": outdated,
         "returned": number("records_invalid"),
+        "cut_off": cut_off,
         "error": error,
     }
 
@@ -178,8 +195,12 @@ def _tell(row: ReplayRow, *, dry_run: bool) -> None:
     )
     if row["duplicates"]:
         text += f", {row['duplicates']:,} {would}dropped as duplicates"
+    if row["outdated"]:
+        text += f", {row['outdated']:,} {would}dropped as outdated (a newer record has the key)"
     if row["returned"]:
         text += f", {row['returned']:,} {'would go' if dry_run else 'went'} back"
+    if row["cut_off"]:
+        text += f", {row['cut_off']:,} cannot be replayed (cut off at 256 KiB)"
     click.echo(text)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from orchestration.connectors.order import Order
 
+_LETTERS = "_dead_letters"
 _LOCKED = "Could not set lock on file"
 _WAIT_SECONDS = 0.1
 _HOLDER = re.compile(r"held in (?P<program>\S+) \(PID (?P<pid>\d+)\)")
@@ -49,17 +50,24 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _free(name: str) -> str:
+    if name.lower().removesuffix(".duckdb").endswith(_LETTERS):
+        message = f"names that end in `{_LETTERS}` are those of dead letters"
+        raise ValueError(message)
+    return name
+
+
 Identifier = Annotated[Name, AfterValidator(_identifier)]
 
 
 class DuckdbOptions(Options):
     """Options of the target `duckdb`."""
 
-    path: Name = Field(
+    path: Annotated[Name, AfterValidator(_free)] = Field(
         description="The database file; it is made if it is not there. A relative path starts from "
         "the folder of `runner.yaml` and stays inside it."
     )
-    dataset: Identifier | None = Field(
+    dataset: Annotated[Identifier, AfterValidator(_free)] | None = Field(
         default=None,
         description="The schema of the table. By default it has the name of the tenant, or is "
         "`main` where the file is named after the tenant: DuckDB could not tell `acme` the file "
@@ -92,8 +100,13 @@ def target(options: DuckdbOptions, order: Order) -> DuckdbTarget:
             f"the dataset `{dataset}` has the name of the file `{options.path}`",
             help=f"DuckDB cannot tell them apart in `{dataset}.table`; rename one of them",
         )
+    if catalog.endswith(_LETTERS) or dataset.endswith(_LETTERS):
+        raise OptionsError(
+            f"the name of `{options.path}`, or its dataset `{dataset}`, is one for dead letters",
+            help=f"names that end in `{_LETTERS}` are; give another `path` or `dataset`",
+        )
     table = options.table or identifier(order.asset)
-    letters = DuckdbLetters(f"{tenant}_dead_letters", identifier(order.name), order.job)
+    letters = DuckdbLetters(f"{tenant}{_LETTERS}", identifier(order.name), order.job)
     return DuckdbTarget(
         path, dataset, table, letters, patience=parse_duration(options.lock_timeout)
     )

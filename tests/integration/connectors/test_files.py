@@ -14,7 +14,7 @@ import pytest
 from orchestration.connectors.errors import SourceError
 from orchestration.connectors.events import Tally
 from orchestration.connectors.files import FileSource
-from orchestration.connectors.source import Reading
+from orchestration.connectors.source import FileOrigin, Reading
 from orchestration.connectors.sources.csv import CsvOptions
 
 CSV = {"path": "data/*.csv"}
@@ -120,11 +120,11 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(workspace):
 
     def read(files, reading):
         path.write_text("id\n1\n2\n")
-        yield files[0], [{"id": 1}], int
+        yield FileOrigin(file=files[0].name, line=int), [{"id": 1}]
 
     source = FileSource(CsvOptions(path="a.csv"), workspace.root, read)
     plan = source.plan(None)
-    reading = Reading(tally=Tally(), emitter=None, known_type=None, spool=None)
+    reading = Reading(tally=Tally(), emitter=None, known_type=None, name_in_table=str, spool=None)
     with pytest.raises(SourceError) as caught:
         list(source.read(plan, reading))
     assert caught.value.reason == "`a.csv` changed while it was read"

@@ -82,6 +82,14 @@ def test_tenants_may_share_a_file(workspace):
             {"path": "acme.duckdb", "dataset": "acme"},
             "the dataset `acme` has the name of the file `acme.duckdb`",
         ),
+        (
+            {"path": "globex_dead_letters.duckdb"},
+            "`target.path`: names that end in `_dead_letters` are those of dead letters",
+        ),
+        (
+            {"path": "all.duckdb", "dataset": "globex_dead_letters"},
+            "`target.dataset`: names that end in `_dead_letters` are those of dead letters",
+        ),
         ({"path": ":memory:"}, "`:memory:` is no database file"),
         ({"path": "md:things"}, "`md:things` is no database file"),
         ({}, "`target.path`: Field required"),
@@ -93,6 +101,18 @@ def test_a_target_that_cannot_be_meant_is_refused(workspace, data, options, mess
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error ORC613: {expected}\n   help: ")
     assert workspace.files() == ["data.csv"]
+
+
+def test_a_tenant_cannot_have_the_schema_of_the_dead_letters_of_another(workspace, data):
+    job = "acme dead letters/things"
+    done = workspace.run("csv", CSV, job=job, target=into(path="all.duckdb"))
+    assert done.stderr == (
+        "error ORC613: the name of `all.duckdb`, or its dataset `acme_dead_letters`, is one for "
+        "dead letters\n"
+        "   help: names that end in `_dead_letters` are; give another `path` or `dataset`\n"
+    )
+    named = into(path="all.duckdb", dataset="letters")
+    assert workspace.run("csv", CSV, job=job, target=named).exit_code == 0
 
 
 def test_a_file_that_is_no_database_is_left_alone(workspace, data):
