@@ -116,13 +116,21 @@ named after the job. `orchestrate dlq` lists, shows, replays and drops them.
 | `run_id`, `attempt` | who rejected it last |
 | `file`, `position` | its line in that file; without a file, its number among the records of the run |
 | `first_seen`, `last_seen`, `failures` | when it was rejected first and last, and how often |
-| `record` | the record as JSON: an object, or the text that could not be read; at most 256 KiB |
-| `types`, `header`, `key`, `truncated`, `load_id` | what a replay needs to know |
+| `record` | the record as JSON: an object, or the text that could not be read; at most 256 KiB. Of a CSV file the texts as they stand there |
+| `types`, `header`, `key`, `truncated`, `load_id`, `source_load` | what a replay needs to know |
+
+No `dataset` and no file has a name that ends in `_dead_letters`.
 
 Letters are replaced when what they came from is read again: those of a file with the file, all of them with a source
 that is read as a whole and with `--full-refresh`. A rejected record moves a cursor like any other, so
-its letter is all there is of it until it is replayed. A newer version of a record with the same
-`primary_key` makes its letter obsolete.
+its letter is all there is of it until it is replayed. A record that is rejected adds no column to
+the table.
+
+Where records are merged by `primary_key`, a letter goes when a later run loads a record with its
+key. A replay drops a letter too if a later run, or an earlier replay, has brought its key to the table,
+or if another letter with its key is newer; this it counts in `records_outdated`. Keys are compared in the types of their columns. Of a row and a
+letter of one and the same run, the letter counts as the newer one. Letters are replayed in the order
+in which they were seen last, so those that went back come last. One whose record was cut off stays.
 
 ### Records that came before
 
@@ -130,7 +138,10 @@ With `dedup: {key: [event_id], within: 24h, max_keys: 1000000}` a record is drop
 same values in `key` was committed within that time, among the last `max_keys` that were, or came
 earlier in the same run. The keys lie in the target, `_seen_<table>`, as hashes of 128 bits, and are
 committed with the rows. A file that is read again, and a source that is read as a whole, is not
-held against what it brought before.
+held against what it brought before. When a file changes whose rows are replaced, the files of which
+records were dropped because of it are read again with it: what it has no more may stand there. A
+file that is gone by then cannot be. Keys are forgotten with `--full-refresh`, when another `key` is
+given, and by the first load without `dedup`.
 
 ### Types
 
