@@ -14,6 +14,7 @@ from orchestration.config.asset_file import (
     AssetFile,
     NestedAssetFile,
 )
+from orchestration.config.entries import check_unique, names_in
 from orchestration.config.translate import Translator
 from orchestration.config.validation import validate
 from orchestration.config.words import show
@@ -134,15 +135,14 @@ def _read_fields(document: Document) -> tuple[RecordField, ...] | None:
     else:
         translator = Translator(document, AssetFile, what=WHAT, hidden=_HIDDEN)
         file, _ = validate(AssetFile, document.data, translator)
+    for key in ("fields", "schema"):
+        check_unique(document, "field", names_in(document, (*prefix, key)))
     if file is None or document.has_errors:
         return None
     key, columns = _choose(document, prefix, file)
     if document.has_errors:
         return None
-    _check_names(document, (*prefix, key), columns)
     _warn_of_idle_keys(document, prefix, key)
-    if document.has_errors:
-        return None
     return tuple(
         RecordField(
             name=column.name,
@@ -170,21 +170,6 @@ def _choose(document: Document, prefix: Place, file: AssetFile) -> tuple[str, li
         )
     key = "fields" if file.columns is not None else "schema"
     return key, file.columns or file.origin_columns or []
-
-
-def _check_names(document: Document, place: Place, columns: list[AssetField]) -> None:
-    lines = dict[str, int]()
-    for index, column in enumerate(columns):
-        at = (*place, index, "name")
-        first = lines.setdefault(column.name, document.locate(at).line)
-        if first != document.locate(at).line:
-            document.report(
-                workspace_rules.DUPLICATE_NAME,
-                at,
-                kind="field",
-                name=show(column.name),
-                line=first,
-            )
 
 
 def _warn_of_idle_keys(document: Document, prefix: Place, key: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from yaml.events import ScalarEvent
 
 from orchestration.config import yaml_rules
-from orchestration.config.secrets import HIDDEN, mask_line, mask_problem
+from orchestration.config.secrets import HIDDEN, mask, mask_line, mask_problem
 from orchestration.domain.events import JsonValue
 from orchestration.domain.problem import Location, Severity
 
@@ -26,6 +26,7 @@ Place = tuple[str | int, ...]
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_EXCERPT = 160
+_BEFORE_MARK = 40
 _PARTLY_HIDDEN = re.compile(r"[\w*.-]*\*{4}[\w*.-]*")
 _WORD = re.compile(r"[^\W_]{4,}")
 MOST_ERRORS = 300
@@ -153,8 +154,11 @@ class Document:
             self.error_count += 1
             if self.error_count > MOST_ERRORS:
                 return
-        line = self.excerpt(location.line)
-        self.problems.append(rule.problem(location, source_line=line, hint=hint, **values))
+        line, column = self._excerpt(location)
+        problem = rule.problem(
+            location, source_line=line, source_column=column, hint=hint, **values
+        )
+        self.problems.append(problem)
 
     def errors_within(self, place: Place) -> int:
         """How many errors stand inside the value at `place`, of those that are shown."""
@@ -165,10 +169,20 @@ class Document:
         found = (problem.location for problem in self.problems if problem.is_error)
         return sum(start <= (at.line - 1, at.column - 1) <= end for at in found)
 
-    def excerpt(self, line: int) -> str:
-        """The text of a line (from 1), without what looks like a secret."""
-        text = self.lines[line - 1] if line <= len(self.lines) else ""
-        return mask_line(_NOT_PRINTABLE.sub(" ", text[:_LONGEST_EXCERPT])).rstrip()
+    def _excerpt(self, location: Location) -> tuple[str, int]:
+        """The text of the line, without what looks like a secret, and the column with which it
+        begins. Of a long line it is the part with what is marked, cut only after secrets are masked:
+        half a secret would not be found any more.
+        """
+        line = self.lines[location.line - 1] if location.line <= len(self.lines) else ""
+        marked = location.column - 1
+        is_near = marked + location.length <= _LONGEST_EXCERPT
+        start = 0 if is_near else max(0, marked - _BEFORE_MARK)
+        end = start + _LONGEST_EXCERPT
+        text = mask_line(_NOT_PRINTABLE.sub(" ", line[: end + _LONGEST_EXCERPT]))
+        return mask(text, sorted(self.secrets, key=len, reverse=True))[
+            start:end
+        ].rstrip(), start + 1
 
     def shed(self) -> None:
         """Let go of the values: thousands of files are not kept in memory with each place."""

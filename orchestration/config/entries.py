@@ -77,6 +77,13 @@ def check_unique(document: Document, kind: str, named: Mapping[Place, str]) -> s
     return twice
 
 
+def names_in(document: Document, place: Place) -> dict[Place, str]:
+    """The names of the entries in the list at a place, also of those that are wrong otherwise."""
+    written = document.value(place)
+    entries = enumerate(written) if isinstance(written, list) else ()
+    return {(*place, index): name for index, entry in entries if (name := _text(entry, "name"))}
+
+
 def _read_entry(
     document: Document, place: Place, value: JsonValue, finder: JobFinder
 ) -> Entry | None:

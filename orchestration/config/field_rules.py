@@ -197,6 +197,21 @@ TIMEOUT_ABOVE_LIMIT = Rule(
     help="raise `run_timeout` of the job or of runner.yaml, or lower `timeout`",
     severity=Severity.WARNING,
 )
+NEVER_REPEATED = Rule(
+    code="ORC127",
+    title="retries of nothing",
+    cause="Without exit codes, signals, time-outs and transient error classes no failure is left.",
+    message="no failure is ever repeated: `retryable_exit_codes` is empty, and nothing else is given",
+    help="name the codes, or write `max_retries: 0` where nothing shall be repeated",
+    severity=Severity.WARNING,
+)
+REPEATED = Rule(
+    code="ORC128",
+    title="twice in a list",
+    cause="It has no effect, and most often another one was meant.",
+    message="`{name}` stands twice in `{field}`",
+    help="remove one of them, or write what was meant",
+)
 MISSING_VARIABLE = Rule(
     code="ORC301",
     title="variable without a value",
@@ -253,5 +268,21 @@ NOT_ACTED_ON = Rule(
     cause="Files of other versions load unchanged; what has no effect here is named once a file.",
     message="accepted, and without effect in this version: {keys}",
     help="remove what is not needed",
+    severity=Severity.WARNING,
+)
+FOR_CONNECTOR_JOBS = Rule(
+    code="ORC502",
+    title="only for connector jobs",
+    cause="The records of a command job do not go through the built-in connectors.",
+    message="without effect in a job with a `command`: {keys}",
+    help="remove them, or let `source_connector` and `target_connector` do the work of the command",
+    severity=Severity.WARNING,
+)
+FOR_DEFINITIONS = Rule(
+    code="ORC503",
+    title="validation without a definition",
+    cause="What records have to look like is said by the asset definition.",
+    message="without effect while the job has no `asset_path`: {keys}",
+    help="add `asset_path: ...`, the file with the asset definition",
     severity=Severity.WARNING,
 )

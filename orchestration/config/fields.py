@@ -61,6 +61,7 @@ def _read_duration(value: Any) -> timedelta:
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = list[str]
+Patterns = list[Text]
 TextMap = dict[str, str]
 FreeMap = dict[str, Any]
 Flag = Annotated[bool, BeforeValidator(_read_reference)]
@@ -82,14 +83,12 @@ SignalName = Literal[
     "SIGFPE",
     "SIGHUP",
     "SIGILL",
-    "SIGINT",
     "SIGKILL",
     "SIGPIPE",
     "SIGPROF",
     "SIGQUIT",
     "SIGSEGV",
     "SIGSYS",
-    "SIGTERM",
     "SIGTRAP",
     "SIGUSR1",
     "SIGUSR2",
@@ -97,12 +96,8 @@ SignalName = Literal[
     "SIGXCPU",
     "SIGXFSZ",
 ]
-CANCELLING = ("SIGINT", "SIGTERM")
-"""The signals by which a job is told to stop."""
-SIGNALS: tuple[SignalName, ...] = tuple(
-    name for name in get_args(SignalName) if name not in CANCELLING
-)
-"""The other signals that end a process."""
+SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+"""The signals that end a process, but SIGINT and SIGTERM, by which a job is told to stop."""
 Signals = Annotated[
     list[SignalName],
     BeforeValidator(_read_signals),

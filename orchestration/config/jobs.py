@@ -28,18 +28,20 @@ from orchestration.domain.job import CommandTask, ConnectorTask, Job, JobKind
 from orchestration.domain.retry import NO_RETRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestration.config.catalog import ConnectorCatalog
     from orchestration.config.document import Document, Place
     from orchestration.config.files import Layout
     from orchestration.config.records import ReadAsset
+    from orchestration.config.rules import Rule
     from orchestration.config.variables import When
 
 WHAT = "a job file"
 _GRACE_PERIOD = timedelta(seconds=10)
 _CONNECTORS = ("source_connector", "target_connector")
-_IDLE_WITH_COMMAND = ("source", "target", "image")
+_IDLE_WITH_COMMAND = ("image",)
+_IDLE_WITHOUT_CONNECTORS = ("source", "target", *RECORD_FIELDS)
 _IDLE_WITH_CONNECTORS = ("image", "working_directory")
 
 
@@ -255,11 +257,17 @@ class _Reader:
 
     def _warn_of_idle_fields(self) -> None:
         idle = _IDLE_WITH_COMMAND if self._file.command else _IDLE_WITH_CONNECTORS
-        if not self._moves_records:
+        if not (self._file.command or self._moves_records):
             idle = (*idle, *RECORD_FIELDS)
-        elif not self._file.asset_path:
-            idle = (*idle, "schema_validation_mode")
-        keys = [key for key in self._document.data if key in INACTIVE_FIELDS or key in idle]
+        self._warn(field_rules.NOT_ACTED_ON, (*INACTIVE_FIELDS, *idle))
+        if self._file.command:
+            self._warn(field_rules.FOR_CONNECTOR_JOBS, _IDLE_WITHOUT_CONNECTORS)
+        elif self._moves_records and "asset_path" not in self._document.data:
+            self._warn(field_rules.FOR_DEFINITIONS, ("schema_validation_mode",))
+
+    def _warn(self, rule: Rule, idle: Collection[str]) -> None:
+        """One warning for those of the keys that the file has, at the first of them."""
+        keys = [key for key in self._document.data if key in idle]
         if keys:
             shown = ", ".join(f"`{key}`" for key in keys)
-            self._document.report(field_rules.NOT_ACTED_ON, (keys[0],), on="key", keys=shown)
+            self._document.report(rule, (keys[0],), on="key", keys=shown)

@@ -14,11 +14,11 @@ from orchestration.config.fields import (
     FileModel,
     Flag,
     Multiplier,
+    Patterns,
     Retries,
     Seconds,
     Signals,
     Text,
-    Texts,
 )
 
 
@@ -35,7 +35,7 @@ class ErrorClassEntry(FileModel):
     exit_codes: list[ExitCode] | None = Field(
         default=None, description="One of these is the exit code. That of a time-out is none."
     )
-    patterns: Texts | None = Field(
+    patterns: Patterns | None = Field(
         default=None,
         description="One of these regular expressions is found in the errors, in whatever case.",
     )
@@ -70,14 +70,15 @@ class RetryConfig(FileModel):
     retryable_exit_codes: list[ExitCode] = Field(
         default=[1, 2],
         description="Only attempts that end with one of these codes are repeated. A process that "
-        "dies of a signal counts as 128 plus the number of the signal.",
+        "dies of a signal counts as 128 plus the number of the signal. The 1 of a connector job, "
+        "which stands for rejected records, is never repeated.",
     )
-    retryable_error_patterns: Texts | None = Field(
+    retryable_error_patterns: Patterns | None = Field(
         default=None,
         description="If given, one of these regular expressions must also be found in the errors "
         "of the attempt, in whatever case.",
     )
-    non_retryable_error_patterns: Texts | None = Field(
+    non_retryable_error_patterns: Patterns | None = Field(
         default=None,
         description="If one of these is found in the errors, the attempt is not repeated, whatever "
         "its code.",
@@ -101,7 +102,7 @@ class RetryConfig(FileModel):
     retry_delay_seconds: Seconds = Field(
         default=5, description="The old spelling of `initial_delay_seconds`."
     )
-    retryable_errors: Texts | None = Field(
+    retryable_errors: Patterns | None = Field(
         default=None, description="The old spelling of `retryable_error_patterns`."
     )
 

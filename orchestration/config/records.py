@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestration.config import field_rules
 from orchestration.config.asset_files import Definition
 from orchestration.config.document import Document, Place
+from orchestration.config.words import show
 from orchestration.domain.records import AssetSchema, Dedup, Validation
 
 if TYPE_CHECKING:
@@ -45,8 +46,16 @@ def read_record_rules(
 def _read_dedup(document: Document, file: JobFile, *, faulty: frozenset[str]) -> Dedup | None:
     config = file.dedup
     if config is not None:
+        _refuse_repeated(document, config.key)
         within = config.within or _REMEMBERED
         return Dedup(key=tuple(config.key), within=within, max_keys=config.max_keys)
     if "dedup" in document.data and "dedup" not in faulty:
         document.report(field_rules.NO_VALUE, ("dedup",), field="dedup")
     return None
+
+
+def _refuse_repeated(document: Document, key: list[str]) -> None:
+    for index, name in enumerate(key):
+        if name in key[:index]:
+            place: Place = ("dedup", "key", index)
+            document.report(field_rules.REPEATED, place, name=show(name), field="dedup.key")

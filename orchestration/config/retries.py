@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.config import field_rules
 from orchestration.config.checks import check_patterns
-from orchestration.config.entries import check_unique
-from orchestration.config.fields import CANCELLING
+from orchestration.config.entries import check_unique, names_in
 from orchestration.config.words import show
 from orchestration.domain.backoff import Jitter
 from orchestration.domain.retry import Disposition, ErrorClass, RetryBudget, RetryPolicy
@@ -43,15 +42,25 @@ def read_retries(
     for key in _PATTERNS:
         check_patterns(document, (*place, key), getattr(config, key) or [])
     _check_codes(document, (*place, "retryable_exit_codes"), config.retryable_exit_codes)
-    _check_signals(document, (*place, "retry_on_signal"), config.retry_on_signal)
     _check_classes(document, (*place, "error_classes"), config.error_classes or [])
     changes = {
         field: read(getattr(config, key)) for key, (field, read) in _READERS.items() if key in given
     }
     policy = replace(base or _DEFAULT, **changes)
+    if "retryable_exit_codes" in given and not _repeats(policy):
+        document.report(field_rules.NEVER_REPEATED, (*place, "retryable_exit_codes"), on="key")
     if policy.initial_delay > policy.max_delay:
         _report_long_delay(document, place, policy)
     return policy
+
+
+def _repeats(policy: RetryPolicy) -> bool:
+    return bool(
+        policy.retryable_exit_codes
+        or policy.retry_on_signal
+        or policy.retry_on_timeout
+        or any(known.disposition is Disposition.TRANSIENT for known in policy.error_classes)
+    )
 
 
 def _seconds(value: float) -> timedelta:
@@ -107,15 +116,8 @@ def _check_codes(document: Document, place: Place, codes: Sequence[int]) -> None
             document.report(field_rules.CANCELLED, (*place, index), end=f"exit code {code}")
 
 
-def _check_signals(document: Document, place: Place, names: Sequence[str]) -> None:
-    for index, name in enumerate(names):
-        if name in CANCELLING:
-            at: Place = (*place, index) if document.has((*place, index)) else place
-            document.report(field_rules.CANCELLED, at, end=f"`{name}`")
-
-
 def _check_classes(document: Document, place: Place, entries: Sequence[ErrorClassEntry]) -> None:
-    check_unique(document, "error class", {(*place, i): e.name for i, e in enumerate(entries)})
+    check_unique(document, "error class", names_in(document, place))
     for index, entry in enumerate(entries):
         inside: Place = (*place, index)
         if not (entry.exit_codes or entry.patterns):

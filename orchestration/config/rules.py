@@ -28,7 +28,13 @@ class Rule:
     settles: bool = False
 
     def problem(
-        self, location: Location, *, source_line: str = "", hint: str = "", **values: object
+        self,
+        location: Location,
+        *,
+        source_line: str = "",
+        source_column: int = 1,
+        hint: str = "",
+        **values: object,
     ) -> Problem:
         """The problem of this kind at `location`, with `values` filled into the templates."""
         return Problem(
@@ -39,4 +45,5 @@ class Rule:
             location=location,
             hint=hint,
             source_line=source_line,
+            source_column=source_column,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from orchestration.config.document import Place
     from orchestration.domain.events import JsonValue
@@ -97,17 +97,21 @@ def mask_line(line: str) -> str:
     return line
 
 
-def mask_problem(problem: Problem, secrets: Collection[str]) -> Problem:
-    """The problem without the `secrets` in any of its texts."""
-    line = problem.source_line
+def mask(line: str, secrets: Iterable[str]) -> str:
+    """The line with the `secrets` in it starred, as long as it was."""
     for secret in secrets:
         line = line.replace(secret, "*" * len(secret))
+    return line
+
+
+def mask_problem(problem: Problem, secrets: Collection[str]) -> Problem:
+    """The problem without the `secrets` in any of its texts."""
     return replace(
         problem,
         message=_mask(problem.message, secrets),
         help=_mask(problem.help, secrets),
         hint=_mask(problem.hint, secrets),
-        source_line=line,
+        source_line=mask(problem.source_line, secrets),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -32,22 +33,27 @@ def validate(
         except ValidationError as error:
             if not faulty:
                 translator.report(error)
-            places = [item["loc"] for item in error.errors(include_url=False)]
-            faulty.update(str(place[0]) for place in places if place)
+            found = (item["loc"] for item in error.errors(include_url=False))
+            # Of a list all of it goes, and once: the second error in it is no missing key.
+            places = dict.fromkeys(map(_keys, found))
+            faulty.update(place[0] for place in places if place)
             for place in places:
                 data = _without(data, place)
     return None, frozenset(faulty)
 
 
-def _without(data: dict[str, JsonValue], place: Place) -> dict[str, JsonValue]:
-    """A copy without the value at `place`; of a list, all of it goes, and of a missing key, the
-    mapping that lacks it.
-    """
+def _keys(place: Place) -> tuple[str, ...]:
+    """The steps up to the first list."""
+    return tuple(map(str, takewhile(lambda step: isinstance(step, str), place)))
+
+
+def _without(data: dict[str, JsonValue], place: tuple[str, ...]) -> dict[str, JsonValue]:
+    """A copy without the value at `place`, and for a missing key without the mapping that lacks it."""
     if not place:
         return {}
-    key, rest = str(place[0]), place[1:]
+    key, rest = place[0], place[1:]
     inner = data.get(key)
     copy = {name: value for name, value in data.items() if name != key}
-    if rest and isinstance(inner, dict) and isinstance(rest[0], str) and rest[0] in inner:
+    if rest and isinstance(inner, dict) and rest[0] in inner:
         copy[key] = _without(inner, rest)
     return copy

@@ -40,7 +40,8 @@ class Problem:
 
     `code` is stable across releases (`ORC104`). `message` is one sentence with the value in
     backticks; `hint` is the short note under the caret ("did you mean ...?"), may be empty;
-    `help` is the cure; `source_line` is the text of the line, for the excerpt, may be empty.
+    `help` is the cure; `source_line` is the text of the line, for the excerpt, may be empty. Of a
+    long line it is a part that begins with the column `source_column`.
     """
 
     code: str
@@ -50,6 +51,7 @@ class Problem:
     location: Location
     hint: str = ""
     source_line: str = ""
+    source_column: int = 1
 
     @property
     def is_error(self) -> bool:
@@ -81,7 +83,7 @@ def _excerpt(problem: Problem) -> list[str]:
     if not problem.source_line.strip():
         return [f"   note: {problem.hint}"] if problem.hint else []
     number = f"{problem.location.line:>5}"
-    start = problem.location.column - 1
+    start = problem.location.column - problem.source_column
     room = max(1, len(problem.source_line) - start)
     caret = " " * start + "^" * max(1, min(problem.location.length, room))
     margin = " " * len(number)

@@ -167,7 +167,7 @@ def test_the_history_shows_where_each_version_comes_from(jobs):
     when, run_id = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[0-9a-f-]{36}"
     expected = [
         r"version  stored at +by +size +digest",
-        rf"3 +{when}  hand +reset",
+        rf"3 +{when}  hand +- +reset",
         rf"2 +{when}  hand +1 byte +  {sha256(b'x').hexdigest()[:12]}",
         rf"1 +{when}  run {run_id}, attempt 1  5 bytes  {sha256(b'acme' + bytes([10])).hexdigest()[:12]}",
     ]

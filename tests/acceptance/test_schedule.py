@@ -137,7 +137,7 @@ def test_people_get_a_table_and_below_it_why_something_will_not_run(files):
             f"  {NEW_YEAR}-01-01 06:30:00 JST  not running"
         ),
         f"                                                        {NEW_YEAR + 1}-01-01 06:30:00 JST",
-        "initech_after  initech/orders  10m after each run       -                     disabled",
+        "initech_after  initech/orders  10m after each run       -                        disabled",
         "",
         "initech_after: disabled: `enabled: false` in runner.yaml:20",
         DOWN,
