@@ -141,6 +141,26 @@ def test_an_open_breaker_is_shown_wherever_somebody_looks_and_can_be_reset(files
     assert (found["status"], found["found"]) == ("ok", "3 breakers, all closed")
 
 
+def test_a_breaker_that_no_schedule_will_probe_says_so_and_is_no_fault_for_ever(files, home):
+    files.edit(
+        "runner.yaml",
+        'globex/orders.yaml, cron: "0 * * * *"',
+        'globex/orders.yaml, cron: "0 * * * *", enabled: false',
+    )
+    for tenant in ("acme", "globex") * 2:
+        files.run("run", f"{tenant}/orders")
+    note = (
+        "no enabled schedule of `globex` has `stripe`: a run by hand that succeeds closes the breaker,"
+        " or `orchestrate breaker reset globex stripe`"
+    )
+
+    assert files.run("breaker", "list").out.endswith(f"\n\n{note}\n")
+    checks = files.run("doctor", "--format", "json").json
+    found = [check for check in checks if check["check"] == "breakers"]
+    assert [check["status"] for check in found] == ["warning", "ok"]
+    assert found[1]["found"].endswith(f"; {note}")
+
+
 @pytest.mark.parametrize("names", [("acme", "ledger"), ("hooli", "stripe")])
 def test_a_breaker_that_is_not_in_the_files_cannot_be_reset(files, names):
     done = files.run("breaker", "reset", *names)
@@ -156,7 +176,7 @@ def test_without_breakers_the_list_is_empty(files):
     files.edit("runner.yaml", "  breaker: {failures: 2, within: 10m, open_for: 15m}\n", "")
     files.edit("runner.yaml", "    ledger: {breaker: {failures: 3}}\n", "    ledger: {}\n")
 
-    assert files.run("breaker", "list").out == "no breakers in runner.yaml\n"
+    assert files.run("breaker", "list").out == "There are no breakers in runner.yaml.\n"
     assert files.run("breaker", "list", "--format", "json").json == []
 
 

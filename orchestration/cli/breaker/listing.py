@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from orchestration.cli.common import ExampleCommand, runner_file, runner_option
-from orchestration.cli.output import write_json, write_table
+from orchestration.cli.output import show_instant, write_json, write_table
 
 if TYPE_CHECKING:
     from orchestration.defs.ledger import BreakerRow
@@ -55,11 +55,12 @@ def command(*, tenant: str | None, style: str) -> None:
     There is one for each tenant and each connector of its jobs for which runner.yaml has a
     `breaker`. `failures` are the failed attempts that count. Needs nothing to be up.
     """
-    from orchestration.cli.holds import find_ledger
-    from orchestration.cli.lookup import view_workspace
+    from orchestration.cli.holds import UNCOUNTED, explain_unprobed, find_ledger
+    from orchestration.cli.lookup import check_tenant, view_workspace
     from orchestration.defs.ledger import list_breakers
 
     workspace = view_workspace(runner_file())
+    check_tenant(workspace, tenant)
     jobs = [job for job in workspace.jobs if tenant in (None, job.tenant) and job.breaker]
     ledger = find_ledger(workspace, os.environ) if jobs else None
     rows = ledger.breakers(jobs) if ledger else list_breakers(jobs, datetime.now(UTC))
@@ -67,7 +68,12 @@ def command(*, tenant: str | None, style: str) -> None:
         write_json([standing_row(row) for row in rows])
         return
     header = ("tenant", "connector", "state", "failures", "since", "next probe")
-    write_table([_cells(row) for row in rows], header=header, empty="no breakers in runner.yaml")
+    write_table(
+        [_cells(row) for row in rows], header=header, empty="There are no breakers in runner.yaml."
+    )
+    unseen = UNCOUNTED if rows and ledger is None else ""
+    if notes := list(filter(None, (unseen, *(explain_unprobed(workspace, row) for row in rows)))):
+        click.echo("\n" + "\n".join(notes))
 
 
 def standing_row(row: BreakerRow) -> StandingRow:
@@ -84,9 +90,5 @@ def standing_row(row: BreakerRow) -> StandingRow:
 
 def _cells(row: BreakerRow) -> tuple[str, ...]:
     state = click.style(row.state, fg=_COLOURS[row.state])
-    instants = (_text(row.since), _text(row.next_probe))
+    instants = (show_instant(at) if at else "-" for at in (row.since, row.next_probe))
     return (row.tenant, row.connector, state, str(row.failures), *instants)
-
-
-def _text(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S %Z}" if instant else "-"
