@@ -73,6 +73,10 @@ def test_before_anything_was_up_all_breakers_are_closed(files):
         ("globex", "stripe", "closed", 0),
         ("initech", "ledger", "closed", 0),
     ]
+    assert files.run("breaker", "list").out.splitlines()[-1] == (
+        "failures and retries are not counted for breakers and budgets: that begins when"
+        " `orchestrate dev` or `orchestrate up` is started for the first time"
+    )
     assert files.run("run", "acme/orders").code == 2
     assert files.run("breaker", "reset", "acme", "stripe").out == (
         "the breaker of `stripe` for tenant `acme` had no failures to forget\n"

@@ -24,6 +24,8 @@ before = current.read_text() if current.exists() else ""
 mine = os.environ["ORCHESTRATE_TENANT"] + os.environ["ORCHESTRATE_ATTEMPT"]
 Path(os.environ["ORCHESTRATE_CHECKPOINT_NEXT"]).write_text(f"{before} {mine}")
 codes = sys.argv[1].split()
+if "quiet" not in codes:
+    print('{"event_type": "metrics_complete", "status": "partial"}')
 sys.exit(int(codes[int(os.environ["ORCHESTRATE_ATTEMPT"]) - 1]))
 """
 
@@ -100,11 +102,29 @@ def test_the_jobs_of_three_tenants_go_on_from_their_own_checkpoint(run, stored):
 def test_a_failed_attempt_leaves_no_checkpoint_and_its_retry_does(run, stored):
     run("acme", "0")
 
-    again = run("acme", "2 1")
+    again = run("acme", "2 0")
 
     assert again.success
     [_, (text, origin)] = stored("acme")
     assert (text, origin.run_id, origin.attempt) == (" acme1 acme2", again.run_id, 2)
+
+
+@pytest.mark.parametrize(
+    ("codes", "texts"),
+    [
+        ("1 0", [" acme1", " acme1 acme2"]),
+        ("2 1", [" acme1", " acme1 acme2"]),
+        ("2 1 quiet", [" acme1"]),
+    ],
+    ids=["repeated", "last", "without saying that it has committed"],
+)
+def test_a_partial_success_leaves_one_if_it_says_so_and_nothing_follows(run, stored, codes, texts):
+    run("acme", "0")
+
+    assert run("acme", codes).success
+
+    assert [text for text, _ in stored("acme")] == texts
+    assert stored("acme")[-1][1].attempt == len(texts)
 
 
 def test_a_run_whose_attempts_all_fail_leaves_the_old_checkpoint(run, stored):
