@@ -54,9 +54,8 @@ class AssetField(InactiveFieldKeys):
 
     name: Text = Field(description="The name of the field, as the source has it.")
     type: Annotated[FieldType, BeforeValidator(_read_type)] = Field(
-        description="What its values are. Other usual words are understood: "
-        + ", ".join(f"`{word}` for `{meant}`" for word, meant in _SYNONYMS.items())
-        + "."
+        description="What its values are. Other usual words are understood: `bigint`, `double`, "
+        "`bool`, `text`, `datetime`, `json`."
     )
     required: Flag = Field(default=False, description="Whether each record has a value for it.")
     description: str = Field(

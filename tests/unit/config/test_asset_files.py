@@ -149,3 +149,20 @@ def test_without_a_last_good_version_the_job_is_broken(load_all):
     workspace = load_all(files(definition="fields: 5\n"))
     assert [job.id for job in workspace.broken_jobs] == ["acme/orders"]
     assert Path("/workspace/assets/orders.yaml") in workspace.watched
+
+
+def test_other_usual_words_for_types_are_understood(load_all):
+    words = {
+        "string": "text varchar",
+        "integer": "int bigint long",
+        "number": "double float decimal",
+        "boolean": "bool",
+        "timestamp": "datetime",
+        "binary": "bytes",
+        "object": "json map struct",
+        "array": "list",
+    }
+    meant = [(word, kind) for kind, every in words.items() for word in every.split()]
+    columns = "".join(f"  - {{name: a_{word}, type: {word}}}\n" for word, _ in meant)
+    (job, *_) = load_all(files(definition=f"fields:\n{columns}")).jobs
+    assert [field.type for field in job.schema.fields] == [kind for _, kind in meant]
