@@ -65,7 +65,7 @@ bench: $(STAMP) ## Measure, and rewrite benchmarks/RESULTS.md (half an hour); AR
 recovery: $(STAMP) ## Kill each process at each moment, and rewrite docs/reference/recovery.md (some 25 minutes)
 	RECOVERY_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/recovery
 
-guarantees: $(STAMP) ## Let each fault happen at each moment of a run, and rewrite docs/reference/guarantees.md (some 7 minutes)
+guarantees: $(STAMP) ## Let each fault happen at each moment of a run, and rewrite docs/reference/guarantees.md (some 15 minutes)
 	GUARANTEES_MATRIX=full $(BIN)/pytest $(ARGS) tests/integration/guarantees
 
 clean: ## Remove .venv and everything that tools and runs left behind

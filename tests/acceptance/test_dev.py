@@ -175,3 +175,35 @@ def test_a_dev_service_that_ends_is_told_and_the_rest_goes_on(workspace, start, 
     process.terminate()
     assert process.wait(timeout=30) == 0
     assert left() == []
+
+
+def test_what_is_under_way_at_ctrl_c_is_repeated_by_the_next_dev_and_counts_for_nothing(
+    workspace, dev, start, marked, eventually
+):
+    process, log, url = dev
+    workspace.edit("runner.yaml", "runner:\n", "runner:\n  breaker: {failures: 1}\n")
+    for tenant in ("acme", "globex", "initech"):
+        script = f"test -e again_{tenant} && exit 0; touch again_{tenant}; exec sleep 300"
+        workspace.write_job(tenant, script, name="slow")
+    eventually(lambda: "reloaded   6 jobs" in log.read_text(), seconds=30)
+    selector = {
+        "repositoryLocationName": "orchestration",
+        "repositoryName": "__repository__",
+        "jobName": "__ASSET_JOB",
+        "assetSelection": [{"path": ["globex", "slow"]}],
+    }
+    assert ask(url, LAUNCH, selector=selector)["launchRun"]["__typename"] == "LaunchRunSuccess"
+    eventually(lambda: marked("ORCHESTRATE_JOB", "globex/slow"), seconds=30)
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+
+    rows = workspace.run("breaker", "list", "--format", "json").json
+    assert {(row["tenant"], row["failures"]) for row in rows} == {
+        ("acme", 0),
+        ("globex", 0),
+        ("initech", 0),
+    }
+    environ = {"ORCHESTRATE_RUNNER": str(workspace.folder / "runner.yaml")}
+    _, again = start("dev", "--port", "0", until=READY, seconds=120, **environ)
+    eventually(lambda: "succeeded  globex/slow" in again.read_text(), seconds=60)

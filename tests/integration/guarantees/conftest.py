@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from guarantees_matrix import FULL, PAGE, all_cases, chosen_cases, write_table
+from guarantees_matrix import FULL, PAGE, all_cases, chosen_cases, read_cells, write_table
 from guarantees_system import Disk, ForbiddenDisk, SmallDisk, System
 
 _DISK_SIZE = "64m"
@@ -48,8 +48,10 @@ def make_disk(root: Path, mounted: ExitStack) -> Disk:
 
 @pytest.fixture(scope="session")
 def cells():
-    """What came of each case, for the table; it is written when the whole matrix was run."""
+    """What came of each case, for the table; with the whole matrix it is written, and what was not
+    run stays as it is.
+    """
     found: dict[tuple[str, str, str], str] = {}
     yield found
-    if FULL and set(found) == set(all_cases()):
-        write_table(PAGE, found)
+    if FULL:
+        write_table(PAGE, read_cells(PAGE) | found)

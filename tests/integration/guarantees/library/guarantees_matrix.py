@@ -8,6 +8,7 @@ from pathlib import Path
 FULL = os.environ.get("GUARANTEES_MATRIX") == "full"
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "guarantees.md"
 KINDS = ("command", "connector")
+PROBE = "during probe"
 Step = tuple[str, str]
 
 
@@ -58,6 +59,12 @@ MOMENTS: Mapping[str, Moment] = {
     ),
     "during back-off": Moment(
         meaning="the first attempt has failed, the second is not due", role="runner", steps={}
+    ),
+    PROBE: Moment(
+        meaning="under `orchestrate up`, the run reads the source that a half-open breaker has let"
+        " through",
+        role="command",
+        steps=_EXTRACT,
     ),
 }
 FAULTS = (
@@ -131,7 +138,8 @@ def read_cells(page: Path) -> dict[Case, str]:
     """What the table of the page says; nothing before it was first written."""
     text = page.read_text(encoding="utf-8").partition(TABLE_BEGIN)[2].partition(TABLE_END)[0]
     cells: dict[Case, str] = {}
-    for moment, line in zip(MOMENTS if text else (), text.splitlines()[2:], strict=True):
+    for line in text.splitlines()[2:]:
+        moment = line.split("**")[1]
         for fault, cell in zip(FAULTS, line.split("|")[2:-1], strict=True):
             parts = cell.strip().split(" / ")
             for at, kind in enumerate(KINDS):

@@ -210,12 +210,8 @@ class System:
 
     def suffer(self, tenant: str, moment: str, fault: str) -> Ended:
         """A run of the tenant's job to which the fault happens at the moment."""
-        for path in self.control.iterdir():
-            path.unlink()
         waits = not MOMENTS[moment].steps
-        role = "command" if waits else role_of(self.kind, moment)
-        steps = MOMENTS["during extract" if waits else moment].steps[self.kind]
-        (self.control / f"{role}.json").write_text(json.dumps(steps))
+        self.hold("during extract" if waits else moment)
         if waits:
             self.wait_between_attempts(tenant, _LONG_DELAY_SECONDS)
         with self.start(tenant) as process:
@@ -223,8 +219,15 @@ class System:
             if waits:
                 (self.control / "go").write_text("raise")
                 wait_for(self._is_waiting, f"{moment} with {fault}", self.output)
-            self._happen(tenant, process, fault, waits=waits)
+            self.happen(tenant, process, fault, waits=waits)
             return self.end(process)
+
+    def hold(self, moment: str) -> None:
+        """The next process that comes to this moment waits there, and leaves a file `held`."""
+        for path in self.control.iterdir():
+            path.unlink()
+        role, steps = role_of(self.kind, moment), MOMENTS[moment].steps[self.kind]
+        (self.control / f"{role}.json").write_text(json.dumps(steps))
 
     def output(self) -> str:
         return (self.control / "output").read_text()
@@ -232,9 +235,15 @@ class System:
     def _is_waiting(self) -> bool:
         return any(event["event_type"] == "retry_attempt" for event in self.events())
 
-    def _happen(
-        self, tenant: str, process: subprocess.Popen[str], fault: str, *, waits: bool
+    def happen(
+        self,
+        tenant: str,
+        process: subprocess.Popen[str] | psutil.Process,
+        fault: str,
+        *,
+        waits: bool,
     ) -> None:
+        """Let the fault happen to the run of that process."""
         answer = "go on"
         match fault:
             case "SIGKILL of the runner":
