@@ -55,6 +55,22 @@ def _remember(ctx: click.Context, _: click.Parameter, value: Path | None) -> Non
         ctx.meta[_RUNNER] = value
 
 
+def format_option(*styles: str) -> Callable[[_F], _F]:
+    """Adds `--format` to a command, which gets it as `style`: the first for people, and the default,
+    the others for scripts.
+    """
+    people = "A table for people" if styles[0] == "table" else "For people"
+    scripts = " or ".join(style.upper() for style in styles[1:])
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(styles),
+        default=styles[0],
+        show_default=True,
+        help=f"{people}, {scripts} for scripts.",
+    )
+
+
 def runner_file() -> Path:
     """The runner.yaml of this command: `--runner`, `ORCHESTRATE_RUNNER`, or of the current folder.
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, read_workspace, runner_file, runner_option
+from orchestration.cli.common import (
+    ExampleCommand,
+    format_option,
+    read_workspace,
+    runner_file,
+    runner_option,
+)
 from orchestration.cli.output import ProblemRow, problem_row, write_json, write_table, write_yaml
 from orchestration.domain.job import Job
 
@@ -78,14 +84,7 @@ class Listing:
     ),
 )
 @click.argument("kind", type=click.Choice(["jobs", "schedules", "tenants"]))
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON or YAML for scripts.",
-)
+@format_option("table", "json", "yaml")
 @click.option("--tenant", metavar="NAME", help="Only what belongs to this tenant.")
 @runner_option
 def command(kind: str, style: str, tenant: str | None) -> None:

@@ -235,7 +235,7 @@ def _decide_following(
         return Decision(reason=paused)
     runs = look.history.ended(_countable_failures(trigger) + 1)
     if not runs:
-        return _launch(look, schedule, (DueRun(key=_key(schedule, "first")),))
+        return _launch(look, schedule, (DueRun(key=_key(schedule, f"first of {schedule.job_id}")),))
     last = runs[0]
     wait, why = _wait_after(trigger, runs)
     due = last.ended + wait

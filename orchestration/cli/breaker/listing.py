@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.output import show_instant, write_json, write_table
 
 if TYPE_CHECKING:
@@ -40,14 +40,7 @@ class StandingRow(TypedDict):
     ),
 )
 @click.option("--tenant", metavar="NAME", help="Only the breakers of this tenant.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for scripts.",
-)
+@format_option("table", "json")
 @runner_option
 def command(*, tenant: str | None, style: str) -> None:
     """List the breakers: which are open, and when they are probed.

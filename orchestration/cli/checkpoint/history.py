@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.output import count, show_instant, write_json, write_table
 from orchestration.cli.run import complete_job
 
@@ -26,14 +26,7 @@ _DIGEST_LENGTH = 12
     ),
 )
 @click.argument("job", shell_complete=complete_job)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or a list of objects.",
-)
+@format_option("table", "json")
 @runner_option
 def command(*, job: str, style: str) -> None:
     """List the last versions of the checkpoint of a job.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.dlq.filters import Selection, selection_options
 from orchestration.cli.output import count, show_instant, write_json, write_table
 
@@ -36,14 +36,7 @@ EXIT_UNREADABLE = 2
     show_default=True,
     help="List at most so many.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for scripts.",
-)
+@format_option("table", "json")
 @runner_option
 def command(
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.dlq.filters import Selection, letter_argument, selection_options
 from orchestration.cli.output import count, write_json
 
@@ -61,14 +61,7 @@ class ReplayRow(TypedDict):
     hidden=True,  # the spelling of another product for the only way there is
     expose_value=False,
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or a list of objects.",
-)
+@format_option("text", "json")
 @runner_option
 def command(
     *,

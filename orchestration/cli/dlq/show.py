@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.dlq.filters import Given, Selection
 from orchestration.cli.output import show_instant, write_json
 from orchestration.cli.run import complete_job
@@ -35,14 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tenant", metavar="NAME", type=Given(), help="Look among the letters of this tenant only."
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or one object.",
-)
+@format_option("text", "json")
 @runner_option
 def command(*, letter: str, job: str | None, tenant: str | None, style: str) -> None:
     """Show one dead letter with its record.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 
 if TYPE_CHECKING:
     from orchestration.cli.doctor.finding import Finding
@@ -34,14 +34,7 @@ class CheckRow(TypedDict):
         "orchestrate doctor --format json",
     ),
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for scripts.",
-)
+@format_option("table", "json")
 @runner_option
 def command(style: str) -> int:
     """Check what is running against the files, and the machine.

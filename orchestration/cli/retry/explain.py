@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.output import count, write_json
 from orchestration.cli.run import complete_job
 
@@ -74,14 +74,7 @@ def _parse_signal(ctx: click.Context, parameter: click.Parameter, value: str | N
     show_default=True,
     help="Which attempt it is, from 1.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or JSON for scripts.",
-)
+@format_option("text", "json")
 @runner_option
 def command(
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.output import show_instant, write_json, write_table
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ class RetryRow(TypedDict):
     ),
 )
 @click.option("--tenant", metavar="NAME", help="Only the jobs of this tenant.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for scripts.",
-)
+@format_option("table", "json")
 @runner_option
 def command(*, tenant: str | None, style: str) -> None:
     """List the runs that wait for a retry in a new run.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from orchestration.cli.common import ExampleCommand, runner_file, runner_option
+from orchestration.cli.common import ExampleCommand, format_option, runner_file, runner_option
 from orchestration.cli.output import show_instant, write_json, write_table, write_yaml
 
 if TYPE_CHECKING:
@@ -66,14 +66,7 @@ class StateRow(TypedDict):
     " the name; several terms, apart by spaces or in several --filter, must all hold.",
 )
 @click.option("--tenant", metavar="NAME", help="Only schedules of this tenant's jobs.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON or YAML for scripts.",
-)
+@format_option("table", "json", "yaml")
 @runner_option
 def command(
     *, active_only: bool, count: int, filters: tuple[str, ...], tenant: str | None, style: str

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.common import ExampleCommand, read_workspace, runner_file, runner_option
+from orchestration.cli.common import (
+    ExampleCommand,
+    format_option,
+    read_workspace,
+    runner_file,
+    runner_option,
+)
 from orchestration.cli.schedule.names import name_argument
 
 if TYPE_CHECKING:
@@ -35,14 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--to", "end", metavar="INSTANT", help="The same, exclusive. By default 7 days after --from."
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON or YAML for scripts.",
-)
+@format_option("table", "json", "yaml")
 @runner_option
 def command(*, name: str, start: str | None, end: str | None, style: str) -> None:
     """Show the ticks of a schedule between two instants.

@@ -329,13 +329,13 @@ def test_a_generation_runs_once_through_all_restarts(record):
 def test_a_job_that_follows_itself_begins_at_once_and_has_one_run_for_each_run(record, schedule):
     keys = [run.key for run in record.of(schedule)]
 
-    assert keys[0] == f"{schedule} first"
+    assert keys[0].startswith(f"{schedule} first of ")
     assert len(set(keys)) == len(keys)
     assert all(key.startswith("after ") for key in keys[1:])
 
 
 def test_a_job_that_fails_waits_for_its_back_off(record):
-    assert [run.key for run in record.of("fails")] == ["fails first"]
+    assert [run.key for run in record.of("fails")] == ["fails first of initech/fails"]
     assert any("which failed once" in reason for reason in record.skips["fails__sensor"])
 
 

@@ -371,7 +371,9 @@ def test_ticks_outside_the_window_do_not_run():
 
 
 def test_a_job_that_has_never_run_runs_at_once():
-    assert decide(schedule(AFTER), look()) == Decision(runs=(DueRun(key="airports first"),))
+    assert decide(schedule(AFTER), look()) == Decision(
+        runs=(DueRun(key="airports first of acme/airports"),)
+    )
 
 
 def test_it_waits_for_the_run_that_is_under_way_whoever_started_it():
@@ -524,7 +526,7 @@ EVERY_TRIGGER = {
 CLAIMANTS = {
     "ticks": f"airports {NOON.isoformat()}",
     "after completion": "airports after a1",
-    "first of all": "airports first",
+    "first of all": "airports first of acme/airports",
     "continuous": "airports after a1",
     "once": "airports 2026-06",
     "asset": "airports globex/countries 2",
