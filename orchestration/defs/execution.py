@@ -84,7 +84,7 @@ class JobExecution:
 
     def _ask_breaker(self, context: dg.OpExecutionContext) -> None:
         """A run that a schedule has queued, and whose breaker has opened since, ends as cancelled: it
-        comes to as much as a tick that is skipped.
+        comes to as much as a tick that is skipped. One whose occasion does not come back starts.
         """
         claimant = read_claimant(context.run) if context.retry_number == 0 else None
         if claimant is None:

@@ -54,6 +54,13 @@ class BreakerRow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerLook:
+    """The breakers that one look has found, by key, each as the last claim of that look has left it."""
+
+    breakers: dict[str, Breaker]
+
+
 class Ledger:
     """The breakers and budgets of one instance. `clock` tells an aware instant.
 
@@ -109,10 +116,10 @@ class Ledger:
                 return budget.refusal
         return None
 
-    def look(self, jobs: Iterable[Job]) -> dict[str, Breaker]:
+    def look(self, jobs: Iterable[Job]) -> BreakerLook:
         """The breakers of all these jobs, for `admit`, with one question to the database."""
         keys = {_breaker_key(job.tenant, job.connector) for job in jobs if job.breaker}
-        return self._values.read_all(keys, Breaker)
+        return BreakerLook(self._values.read_all(keys, Breaker))
 
     def admit(
         self,
@@ -120,24 +127,24 @@ class Ledger:
         claimant: str,
         *,
         claim: bool = True,
-        seen: dict[str, Breaker] | None = None,
+        seen: BreakerLook | None = None,
     ) -> Admission:
         """Whether a run of the job may start that nobody has started by hand. `claimant` names the
         run: who asks again with the same name gets the same answer. Without `claim` it is a look
-        that leaves the probe to others. `seen` is what `look` has found, and learns of the claim.
+        that leaves the probe to others. `seen` is a look at the job, and learns what comes of this.
         """
         policy, key = job.breaker, _breaker_key(job.tenant, job.connector)
         if policy is None:
             return Admission()
         now = self._clock()
-        before = seen[key] if seen else self._values.read(key, Breaker)
+        before = seen.breakers[key] if seen else self._values.read(key, Breaker)
         after = before.admit(policy, claimant, now)
         if claim and after not in (None, before):
             before, after = self._values.update(
                 key, Breaker, lambda b: b.admit(policy, claimant, now)
             )
         if seen:
-            seen[key] = after or before
+            seen.breakers[key] = after or before
         if after is None:
             return Admission(refusal=_explain(job, before.explain(policy, now)))
         return Admission(is_probe=after.probe is not None)

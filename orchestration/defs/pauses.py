@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING
 from orchestration.defs.history import InstanceHistory
 from orchestration.defs.shared_values import SharedValues
 from orchestration.domain.pause import explain_pause
+from orchestration.domain.stamps import parse_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from orchestration.defs.shared_values import Connect
     from orchestration.domain.schedule import Schedule
+
+_logger = logging.getLogger(__name__)
 
 
 class Pauses:
@@ -32,10 +36,16 @@ class Pauses:
         self._values.write_text(_resumed_key(schedule), self._clock().isoformat())
 
     def resumed(self, schedule: str) -> datetime | None:
-        """When the schedule of that name was resumed last; None if it never was."""
+        """When the schedule of that name was resumed last; None if it never was, or if what is kept
+        of it cannot be read.
+        """
         key = _resumed_key(schedule)
         value = self._values.read_texts([key]).get(key)
-        return datetime.fromisoformat(value) if value else None
+        try:
+            return parse_stamp(value) if value else None
+        except ValueError:
+            _logger.warning("the value of `%s` cannot be read: %s", key, value)
+            return None
 
     def reasons(self, schedules: Iterable[Schedule]) -> dict[str, str]:
         """Why `max_consecutive_errors` has paused schedules, by their names."""

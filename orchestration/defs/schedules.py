@@ -27,7 +27,7 @@ from orchestration.domain.due import (
 )
 from orchestration.domain.exact import exact_crons
 from orchestration.domain.job import Job
-from orchestration.domain.schedule import CronTrigger, Schedule
+from orchestration.domain.schedule import AssetTrigger, CronTrigger, OnceTrigger, Schedule
 from orchestration.domain.ticks import is_timed
 
 Gate = Callable[[str], bool | None]
@@ -136,11 +136,12 @@ def build_requests(schedule: Schedule, job: Job, decision: Decision) -> list[dg.
 
 def read_claimant(run: dg.DagsterRun) -> str | None:
     """The name under which a run of a schedule asks the breaker; None for any other run: one that was
-    started by hand, or is a retry. What Dagster repeats after a crash asks as the first time.
+    started by hand, is a retry, or is of a generation of `once` or an update of `on_asset`, which
+    would be lost. What Dagster repeats after a crash asks as the first time.
     """
     schedule = run.tags.get(tags.SCHEDULE)
     is_repetition = PARENT_RUN_ID_TAG in run.tags and RETRY_NUMBER_TAG not in run.tags
-    if schedule is None or is_repetition:
+    if schedule is None or is_repetition or tags.LASTING in run.tags:
         return None
     return name_claimant(schedule, run.tags.get(tags.SCHEDULED_AT) or run.tags.get(RUN_KEY_TAG, ""))
 
@@ -149,6 +150,8 @@ def _request_tags(schedule: Schedule, job: Job, run: DueRun) -> dict[str, str]:
     shown = {**schedule.tags, **tags.job_tags(job), tags.SCHEDULE: schedule.name}
     if run.instant is not None:
         shown[tags.SCHEDULED_AT] = run.instant.astimezone(UTC).isoformat()
+    if isinstance(schedule.trigger, OnceTrigger | AssetTrigger):
+        shown[tags.LASTING] = "true"
     if schedule.priority is not None:
         shown[tags.PRIORITY] = str(schedule.priority.rank)
     return shown

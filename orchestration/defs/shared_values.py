@@ -89,7 +89,7 @@ class SharedValues:
         self, key: str, kind: type[_Value], change: Callable[[_Value], _Value | None]
     ) -> tuple[_Value, _Value | None]:
         """The value before and after a change that nobody else comes between; None changes nothing."""
-        with _reachable(), _alone(self._connect(), key):
+        with _reachable(), alone(self._connect(), key):
             before = self.read(key, kind)
             after = change(before)
             if after is not None and after != before:
@@ -150,7 +150,7 @@ def _database_errors() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _alone(instance: DagsterInstance, name: str) -> Generator[None]:
+def alone(instance: DagsterInstance, name: str) -> Generator[None]:
     """Alone with that name among all processes that share the instance; of this machine alone, where
     the storage has no lock of its own.
     """

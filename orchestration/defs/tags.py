@@ -29,6 +29,8 @@ RETRY_AT: Final = "orchestration/retry_at"
 RETRY_OF: Final = "orchestration/retry_of"
 ATTEMPT: Final = "orchestration/attempt"
 BREAKERS: Final = "orchestration/breaker/"
+LASTING: Final = ".dagster/orchestration_lasting"
+"""Of a run whose occasion does not come back, as that of a tick does."""
 RETRY_SLOTS: Final = ".dagster/orchestration/retry/"
 _SHOWN_VALUES: Final = 3
 

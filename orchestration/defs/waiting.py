@@ -23,9 +23,10 @@ from dagster._core.storage.tags import (
 )
 
 from orchestration.defs import tags
+from orchestration.defs.shared_values import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 Instance = dg.DagsterInstance
@@ -114,6 +115,15 @@ class WaitingRun:
     def run_id(self) -> str:
         """The id of the run that waits."""
         return self.run.run_id
+
+    @property
+    def location(self) -> Location | None:
+        """The code location whose sensor launches the retries; any, if the run is of none."""
+        if self.run.remote_job_origin is None:
+            return None
+        origin = self.run.remote_job_origin.repository_origin
+        name = origin.code_location_origin.location_name
+        return Location(repository=origin.repository_name, name=name)
 
     def run_key(self, job: WaitingJob) -> str:
         """The run key of the retry of one of the jobs: Dagster makes no second run with it."""
@@ -205,16 +215,18 @@ def chain_id(run: dg.DagsterRun) -> str:
 
 def announce(instance: dg.DagsterInstance, run_id: str, job: WaitingJob, due: datetime) -> None:
     """Let the run say that a job of it waits until then; of several, all wait for the last."""
-    run = instance.get_run_by_id(run_id)
-    before = read_wait(run) if run else None
-    latest = max(before.due, due) if before else due
-    note = f"{run_id} {job.attempt} {'/'.join(job.asset_key)} {job.reason[:_LONGEST_REASON]}"
-    added = {
-        tags.RETRY: Wait.WAITING.value,
-        tags.RETRY_AT: latest.astimezone(UTC).isoformat(),
-        tags.retry_slot(job.job_id): note,
-    }
-    instance.add_run_tags(run_id, added)
+
+    def add(run: dg.DagsterRun) -> dict[str, str]:
+        before = read_wait(run)
+        latest = max(before.due, due) if before else due
+        note = f"{run_id} {job.attempt} {'/'.join(job.asset_key)} {job.reason[:_LONGEST_REASON]}"
+        return {
+            tags.RETRY: Wait.WAITING.value,
+            tags.RETRY_AT: latest.astimezone(UTC).isoformat(),
+            tags.retry_slot(job.job_id): note,
+        }
+
+    _change_tags(instance, run_id, add)
 
 
 def read_wait(run: dg.DagsterRun) -> WaitingRun | None:
@@ -243,7 +255,8 @@ def find_waiting(
     have been.
     """
     found = instance.get_runs(dg.RunsFilter(tags={tags.RETRY: Wait.WAITING.value}))
-    waiting = [_read_wait(run) for run in found if location is None or _is_of(run, location)]
+    waits = [_read_wait(run) for run in found]
+    waiting = [w for w in waits if location is None or w.location in (None, location)]
     followers = _find_followers(instance, [wait.run_id for wait in waiting])
     complete = [replace(w, followers=followers.get(w.run_id, ())) for w in waiting]
     return sorted(complete, key=lambda wait: (wait.due, wait.run_id))
@@ -251,14 +264,19 @@ def find_waiting(
 
 def end_wait(instance: dg.DagsterInstance, wait: WaitingRun, ended: Mapping[str, Wait]) -> None:
     """Let the run say of these jobs, by their ids, that they do not wait any more, and why; and of
-    itself, when they are the last ones.
+    itself, when they are the last ones. What was cancelled meanwhile stays so.
     """
-    added = {tags.retry_slot(job_id): state.value for job_id, state in ended.items()}
-    if not {job.job_id for job in wait.jobs} - ended.keys():
-        said = {**wait.run.tags, **added}
-        states = {value for key, value in said.items() if key.startswith(tags.RETRY_SLOTS)}
-        added[tags.RETRY] = next((state for state in _ENDS if state in states), Wait.VOID).value
-    instance.add_run_tags(wait.run_id, added)
+
+    def end(run: dg.DagsterRun) -> dict[str, str]:
+        slots = {tags.retry_slot(job_id): state.value for job_id, state in ended.items()}
+        added = {s: state for s, state in slots.items() if run.tags.get(s) != Wait.CANCELLED}
+        said = {**run.tags, **added}.items()
+        states = {value for key, value in said if key.startswith(tags.RETRY_SLOTS)}
+        if states.issubset(_ENDS):
+            added[tags.RETRY] = next((state for state in _ENDS if state in states), Wait.VOID).value
+        return added
+
+    _change_tags(instance, wait.run_id, end)
 
 
 def cancel_wait(instance: dg.DagsterInstance, wait: WaitingRun, jobs: Iterable[WaitingJob]) -> None:
@@ -305,6 +323,19 @@ def own_tags(run: dg.DagsterRun) -> dict[str, str]:
     }
 
 
+def _change_tags(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    change: Callable[[dg.DagsterRun], Mapping[str, str]],
+) -> None:
+    """Add what follows from the tags that the run has now, unless it was deleted. Dagster writes all
+    tags of a run when it adds one, so nobody else changes what a run says of its wait meanwhile.
+    """
+    with alone(instance, f"orchestration/wait/{run_id}"):
+        if run := instance.get_run_by_id(run_id):
+            instance.add_run_tags(run_id, change(run))
+
+
 def _is_kept(key: str) -> bool:
     is_dagsters = key.startswith(("dagster/", ".dagster/")) and key != tags.PRIORITY
     return key not in _OWN and not key.startswith(tags.BREAKERS) and not is_dagsters
@@ -314,15 +345,6 @@ def _covers(run: dg.DagsterRun, job: WaitingJob) -> bool:
     steps, assets = run.step_keys_to_execute, run.asset_selection
     has_step = steps is None or job.step_key in steps
     return has_step and (assets is None or dg.AssetKey(job.asset_key) in assets)
-
-
-def _is_of(run: dg.DagsterRun, location: Location) -> bool:
-    if run.remote_job_origin is None:
-        return True
-    origin = run.remote_job_origin.repository_origin
-    return location == Location(
-        repository=origin.repository_name, name=origin.code_location_origin.location_name
-    )
 
 
 def _read_wait(run: dg.DagsterRun) -> WaitingRun:

@@ -14,6 +14,7 @@ from typing import Self, cast
 
 from orchestration.domain.durations import format_duration
 from orchestration.domain.events import JsonValue
+from orchestration.domain.stamps import parse_stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +168,9 @@ class Breaker:
             opened, probe = cast("str | None", value.get("opened")), value.get("probe")
             claimant, since = cast("list[str]", probe) if probe is not None else ("", "")
             return cls(
-                failures=tuple(map(datetime.fromisoformat, cast("list[str]", value["failures"]))),
-                opened=None if opened is None else datetime.fromisoformat(opened),
-                probe=Probe(claimant=claimant, since=datetime.fromisoformat(since))
-                if since
-                else None,
+                failures=tuple(map(parse_stamp, cast("list[str]", value["failures"]))),
+                opened=None if opened is None else parse_stamp(opened),
+                probe=Probe(claimant=claimant, since=parse_stamp(since)) if since else None,
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"this is no breaker: {value}") from error

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, cast
 
 from orchestration.domain.events import JsonValue
+from orchestration.domain.stamps import parse_stamp
 
 if TYPE_CHECKING:
     from orchestration.domain.retry import RetryBudget
@@ -50,7 +51,7 @@ class SpentRetries:
         """
         try:
             return cls(
-                at=tuple(map(datetime.fromisoformat, cast("list[str]", value["at"]))),
+                at=tuple(map(parse_stamp, cast("list[str]", value["at"]))),
                 most=int(cast("int", value["most"])),
                 longest=timedelta(seconds=cast("float", value["longest_seconds"])),
             )

@@ -268,7 +268,7 @@ def _countable_failures(trigger: AfterCompletionTrigger | ContinuousTrigger) -> 
 
 
 def _decide_once(schedule: Schedule, generation: str, look: Look) -> Decision:
-    """While it may not run it waits; a generation is not lost by that."""
+    """While it may not run it waits; a generation is not lost by that, nor when it is queued."""
     launched = once_cursor(generation)
     if look.cursor == launched:
         reason = f"generation `{generation}` has been launched; a new one runs it again"

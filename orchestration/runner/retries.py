@@ -113,7 +113,8 @@ def run_judged(
     judge: Callable[[AttemptResult], RetryDecision],
 ) -> tuple[AttemptResult, RetryDecision]:
     """An attempt, and what follows it. `run` gets what it may ask for `is_repeated`. `judge`, which
-    counts, is called once for a result: before its checkpoint is kept where that depends on it.
+    counts, is called once for a result: before its checkpoint is kept where that depends on it. If
+    that cannot be stored then, it is called again, for the failure that the attempt has become.
     """
     judged: list[tuple[AttemptResult, RetryDecision]] = []
 

@@ -59,3 +59,12 @@ def test_schedules_are_paused_by_the_runs_of_their_own_job_until_they_are_resume
     for _ in range(2):
         add_ended_run(instance, "acme/orders", "failure")
     assert list(pauses.reasons(schedules)) == ["acme_hourly"]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-01-01T00:00:00"])
+def test_an_instant_that_cannot_be_read_resumes_nothing_and_is_told(instance, caplog, text):
+    key = "orchestration/resumed/acme_hourly"
+    instance.run_storage.set_cursor_values({key: text})
+
+    assert Pauses(lambda: instance).resumed("acme_hourly") is None
+    assert caplog.messages == [f"the value of `{key}` cannot be read: {text}"]

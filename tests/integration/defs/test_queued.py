@@ -226,12 +226,6 @@ def test_a_queued_run_that_finds_a_half_open_breaker_without_a_probe_is_the_prob
         (make_schedule(trigger=AfterCompletionTrigger(delay=SECOND)), Ran(), None),
         (make_schedule(trigger=AfterCompletionTrigger(delay=SECOND)), Ran("1"), None),
         (make_schedule(trigger=CONTINUOUS), Ran("1"), None),
-        (make_schedule(trigger=OnceTrigger(generation="7")), Ran(), "once 6"),
-        (
-            make_schedule(trigger=AssetTrigger(asset_key=("acme", "x"))),
-            Ran(),
-            "asset acme/x always 16",
-        ),
         (
             make_schedule(trigger=IntervalTrigger(interval=SECOND)),
             Ran(),
@@ -255,6 +249,30 @@ def test_a_run_asks_under_the_name_under_which_its_sensor_has_asked(
     [given] = tags_of(schedule, jobs["acme"], decide(schedule, look))
 
     assert [read_claimant(make_run(given))] == asked
+
+
+def test_a_queued_run_starts_whatever_the_breaker_if_its_occasion_does_not_come_back(
+    instance, jobs, start
+):
+    kinds = [
+        (OnceTrigger(generation="7"), "once 6"),
+        (AssetTrigger(asset_key=("acme", "x")), "asset acme/x always 16"),
+    ]
+    crashed = {PARENT_RUN_ID_TAG: "1", ROOT_RUN_ID_TAG: "1", RETRY_NUMBER_TAG: "1"}
+    for tenant in TENANTS:
+        for trigger, cursor in kinds:
+            schedule = make_schedule(tenant, trigger=trigger)
+            look = Look(now=NOW, enabled=True, history=Ran(), cursor=cursor)
+            [queued] = tags_of(schedule, jobs[tenant], decide(schedule, look))
+            for given in (queued, queued | crashed):
+                open_breaker(instance, jobs, tenant, minutes_ago=5)
+
+                ended, ran = start(tenant, given)
+
+                assert (ended.status, ran[-1]) == (
+                    dg.DagsterRunStatus.SUCCESS,
+                    f"{tenant}/orders",
+                )
 
 
 @pytest.mark.parametrize("catch_up", CatchUp)

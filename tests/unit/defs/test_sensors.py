@@ -63,6 +63,7 @@ def test_a_run_carries_the_tags_of_schedule_and_job_and_no_instant(triggered):
         "job_name": "job_2",
         "connector_type": "command",
         "orchestration/schedule": "globex_job_2_hourly",
+        ".dagster/orchestration_lasting": "true",
         "dagster/sensor_name": "globex_job_2_hourly__sensor",
     }
 

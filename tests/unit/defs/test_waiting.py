@@ -389,20 +389,36 @@ def test_a_run_says_what_became_of_its_jobs_when_the_last_one_waits_no_more(inst
     assert said == ["waiting", "waiting", "launched"]
 
 
-def test_two_who_each_end_a_wait_without_knowing_of_the_other_leave_nothing_behind(instance, add):
+def test_those_who_each_end_a_wait_without_knowing_of_the_others_leave_nothing_behind(
+    instance, add
+):
     add(1)
-    for tenant in ("acme", "globex"):
+    for tenant in ("acme", "globex", "initech"):
         announce(instance, run_id(1), wait_of(tenant), DUE)
     [wait] = find_waiting(instance)
     end_wait(instance, wait, {"acme/orders": Wait.CANCELLED})
     end_wait(instance, wait, {"globex/orders": Wait.LAUNCHED})
-
-    [left] = find_waiting(instance)
-    assert (left.jobs, left.ended_jobs()) == ((), {})
-    end_wait(instance, left, {})
+    end_wait(instance, wait, {"initech/orders": Wait.LAUNCHED})
 
     assert find_waiting(instance) == []
     assert instance.get_run_by_id(run_id(1)).tags[tags.RETRY] == "launched"
+
+
+def test_what_was_cancelled_meanwhile_stays_cancelled_and_a_deleted_run_says_nothing(instance, add):
+    for number in (1, 2):
+        add(number)
+        announce(instance, run_id(number), wait_of(), DUE)
+    first, second = find_waiting(instance)
+    cancel_wait(instance, first, first.jobs)
+    instance.delete_run(run_id(2))
+
+    for wait in (first, second):
+        end_wait(instance, wait, {"acme/orders": Wait.LAUNCHED})
+
+    run = instance.get_run_by_id(run_id(1))
+    assert read_state(run, "acme/orders") is Wait.CANCELLED
+    assert run.tags[tags.RETRY] == "cancelled"
+    assert find_waiting(instance) == []
 
 
 def test_the_retry_of_a_run_that_was_deleted_is_cancelled(instance, add):

@@ -167,6 +167,9 @@ def test_it_is_read_as_it_was_written(breaker):
         {"failures": [], "opened": "now"},
         {"failures": [], "probe": ["a"]},
         {"failures": [], "probe": 7},
+        {"failures": ["2026-01-01T00:00:00"]},
+        {"failures": [], "opened": "2026-01-01T00:00:00"},
+        {"failures": [], "probe": ["a", "2026-01-01T00:00:00"]},
         [],
     ],
 )

@@ -61,8 +61,20 @@ def test_it_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize(
-    "value", [{}, {"at": 3, "most": 1, "longest_seconds": 1}, {"at": [], "most": 1}]
+    "value",
+    [
+        {},
+        {"at": 3, "most": 1, "longest_seconds": 1},
+        {"at": [], "most": 1},
+    ],
 )
 def test_what_is_no_record_of_retries_is_refused(value):
     with pytest.raises(ValueError, match=r"these are no retries: \{"):
+        SpentRetries.from_json(value)
+
+
+def test_an_instant_without_an_offset_is_refused():
+    value = {"at": ["2026-01-01T00:00:00"], "most": 1, "longest_seconds": 1}
+
+    with pytest.raises(ValueError, match="this instant has no offset: 2026-01-01T00:00:00"):
         SpentRetries.from_json(value)
