@@ -85,6 +85,16 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """Letters, by their ids, whose record must not take the place of what is there: another letter
+    with the same key is newer, or a row may be.
+    """
+
+    by_letter: frozenset[str] = frozenset()
+    by_row: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """Who sets records aside, and when. `load` is another one for every load."""
 

@@ -127,16 +127,17 @@ its letter is all there is of it until it is replayed. A record that is rejected
 the table.
 
 Where records are merged by `primary_key`, a letter goes when a later run loads a record with its
-key. A replay drops a letter too if a later run, or an earlier replay, has brought its key to the table,
-or if another letter with its key is newer; this it counts in `records_outdated`. Keys are compared in the types of their columns. Of a row and a
-letter of one and the same run, the letter counts as the newer one. Letters are replayed in the order
+key. A replay drops a letter too if another letter with its key is newer; this it counts in
+`records_outdated`. If a row with its key may be newer, since a later run or a replay has loaded it, or
+one and the same run from the same file or a later one, the letter goes back, unless it is asked for by
+its id. Keys are compared in the types of their columns. Letters are replayed in the order
 in which they were seen last, so those that went back come last. One whose record was cut off stays.
 
 ### Records that came before
 
 With `dedup: {key: [event_id], within: 24h, max_keys: 1000000}` a record is dropped if one with the
 same values in `key` was committed within that time, among the last `max_keys` that were, or came
-earlier in the same run. The keys lie in the target, `_seen_<table>`, as hashes of 128 bits, and are
+earlier in the same run. The keys lie in the target, in `_seen_<table>`, as hashes of 128 bits, and are
 committed with the rows. A file that is read again, and a source that is read as a whole, is not
 held against what it brought before. When a file changes whose rows are replaced, the files of which
 records were dropped because of it are read again with it: what it has no more may stand there. A

@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from orchestration.connectors.dead_letters import key_of
+from orchestration.connectors.dead_letters import Outdated, key_of
 from orchestration.connectors.names import FILE_COLUMN
 from orchestration.connectors.source import Plan, Spot
 from orchestration.connectors.target import key_columns
+from orchestration.domain.records import LetterFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from orchestration.connectors.checkpoint import Checkpoint, Method
     from orchestration.connectors.dead_letters import Form, Letter
     from orchestration.connectors.options import SourceOptions
     from orchestration.connectors.source import Batch, Reading, Source
     from orchestration.connectors.target import Target
-    from orchestration.domain.records import LetterFilter
+
+
+_UNSURE = (
+    "a row with its key may be newer: replay the letter by its id to put it in the place of the row,"
+    " or drop it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,31 +69,36 @@ class LetterSource:
         return Plan()
 
     def read(self, plan: Plan, reading: Reading) -> Iterator[Batch]:
-        """The records of the letters. A letter that was cut off stays where it is; one that is
-        outdated goes, but not to the table.
+        """The records of the letters. A letter that was cut off stays where it is. One that another
+        letter has overtaken goes, but not to the table; one that a row may have overtaken goes back.
         """
         del plan
+        reading.tally.outdated = 0
         with self.target.reading() as connection:
             outdated = self._find_outdated(connection, reading)
             for letters in self.target.letters.read_whole(connection, self.wanted):
                 self.taken += [letter.id for letter in letters]
                 reading.tally.extracted += len(letters)
-                current = [letter for letter in letters if letter.id not in outdated]
+                reading.tally.outdated += sum(letter.id in outdated.by_letter for letter in letters)
+                current = list(_take_current(letters, outdated, reading))
                 revived, records = self._revive(current, reading.reject_again)
                 if records:
                     reading.origin = LetterOrigin(letters=revived)
                     yield _with_files(self.form.batch(records, reading), revived)
-        reading.tally.outdated = len(outdated)
 
-    def _find_outdated(self, connection: Any, reading: Reading) -> frozenset[str]:
-        """The letters whose record would take the place of a newer one. Until its record is read
-        again, the key of a letter may be unknown, and its values are not in the types of the table.
+    def _find_outdated(self, connection: Any, reading: Reading) -> Outdated:
+        """The letters whose record would take the place of a newer one, among all that can be read:
+        which is the newest does not depend on those that are wanted. A letter that somebody names
+        takes the place of any row.
+
+        Until its record is read again, the key of a letter may be unknown, and its values are not in
+        the types of the table.
         """
         names = self.options.keys
         if self.options.disposition != "merge":
-            return frozenset()
+            return Outdated()
         keys: dict[str, list[str]] = {}
-        for letters in self.target.letters.read_whole(connection, self.wanted):
+        for letters in self.target.letters.read_whole(connection, LetterFilter()):
             revived, records = self._revive(letters, _ignore)
             parts = [{name: record.get(name) for name in names} for record in records]
             rows = _rows(self.form.batch(parts, reading)) if parts else []
@@ -96,8 +107,14 @@ class LetterSource:
                 if key:
                     keys[letter.id] = key
         columns = key_columns(self.target, connection, map(reading.name_in_table, names))
-        rows = self.target.rows() if self.target.columns(connection) else None
-        return self.target.letters.find_outdated(connection, keys, rows, columns)
+        present = self.target.columns(connection)
+        return self.target.letters.find_outdated(
+            connection,
+            keys,
+            self.target.rows() if present and not self.wanted.id else None,
+            columns,
+            have_files=any(column.name == FILE_COLUMN for column in present),
+        )
 
     def _revive(
         self, letters: Sequence[Letter], failed: Callable[[Letter, str], None]
@@ -122,6 +139,17 @@ class LetterSource:
             for name, mark in self.last.files.items()
         }
         return replace(self.last, files=files)
+
+
+def _take_current(
+    letters: Iterable[Letter], outdated: Outdated, reading: Reading
+) -> Iterator[Letter]:
+    """The letters that nothing has overtaken; those that a row may have overtaken go back."""
+    for letter in letters:
+        if letter.id in outdated.by_row:
+            reading.send_back(letter, letter.stage, _UNSURE)
+        elif letter.id not in outdated.by_letter:
+            yield letter
 
 
 def _ignore(letter: Letter, reason: str) -> None:

@@ -177,8 +177,12 @@ class Reading:
 
     def reject_again(self, letter: Letter, reason: str) -> None:
         """Sends back a letter that still cannot be read."""
+        self.send_back(letter, Stage.READ, reason)
+
+    def send_back(self, letter: Letter, stage: Stage, reason: str) -> None:
+        """Rejects the record of a letter again, so that the letter stays."""
         spot = Spot(file=letter.file, number=letter.position or 0, letter=letter)
-        self._set_aside(Stage.READ, reason, spot, record=letter.record)
+        self._set_aside(stage, reason, spot, record=letter.record)
 
     def _set_aside(
         self,

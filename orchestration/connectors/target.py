@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from orchestration.connectors.dead_letters import Gone, Letter, Reject, Stamp
+    from orchestration.connectors.dead_letters import Gone, Letter, Outdated, Reject, Stamp
     from orchestration.connectors.events import Written
     from orchestration.domain.records import Dedup, LetterFilter
 
@@ -90,9 +90,12 @@ class Letters(Protocol):
         keys: Mapping[str, Sequence[str]],
         rows: str | None,
         columns: Sequence[Column],
-    ) -> frozenset[str]:
-        """Which of the letters whose `keys` are given, by their ids, are older than a row or another
-        letter with that key. `rows` is a query for the rows, if there are any.
+        *,
+        have_files: bool,
+    ) -> Outdated:
+        """Which letters another letter or a row has overtaken. `keys` are those that are known now, by
+        the ids of the letters. `rows` is a query for the rows, if there are any; `have_files` says
+        whether they name theirs.
         """
         ...
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.order import Order
 
 _LETTERS = "_dead_letters"
+_SEEN = "_seen_"
 _LOCKED = "Could not set lock on file"
 _WAIT_SECONDS = 0.1
 _HOLDER = re.compile(r"held in (?P<program>\S+) \(PID (?P<pid>\d+)\)")
@@ -57,6 +58,13 @@ def _free(name: str) -> str:
     return name
 
 
+def _no_list_of_keys(name: str) -> str:
+    if name.startswith(_SEEN):
+        message = f"names that begin with `{_SEEN}` are those of the keys that `dedup` has seen"
+        raise ValueError(message)
+    return name
+
+
 Identifier = Annotated[Name, AfterValidator(_identifier)]
 
 
@@ -73,7 +81,7 @@ class DuckdbOptions(Options):
         "`main` where the file is named after the tenant: DuckDB could not tell `acme` the file "
         "from `acme` the schema.",
     )
-    table: Identifier | None = Field(
+    table: Annotated[Identifier, AfterValidator(_no_list_of_keys)] | None = Field(
         default=None, description="The table; by default it has the name of the asset."
     )
     lock_timeout: Duration = Field(
@@ -131,7 +139,7 @@ class DuckdbTarget:
         self.dataset = dataset
         self.table = table
         self.letters = letters
-        self.seen = DuckdbSeen(dataset, f"_seen_{table}")
+        self.seen = DuckdbSeen(dataset, f"{_SEEN}{table}")
         self._patience = patience
         self._sleep = sleep
 

@@ -6,7 +6,8 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from orchestration.connectors.dead_letters import Letter
+from orchestration.connectors.dead_letters import Letter, Outdated
+from orchestration.connectors.names import FILE_COLUMN
 from orchestration.connectors.targets.duckdb_catalog import EPOCH, execute, has_table, microseconds
 from orchestration.domain.records import Stage
 
@@ -149,31 +150,43 @@ class DuckdbLetters:
         keys: Mapping[str, Sequence[str]],
         rows: str | None,
         columns: Sequence[Column],
-    ) -> frozenset[str]:
-        """Which of the letters whose `keys` are given, by their ids, are older than a row or another
-        letter with that key. `rows` is a query for the rows, if there are any.
+        *,
+        have_files: bool,
+    ) -> Outdated:
+        """Which letters another letter or a row has overtaken. `keys` are those that are known now, by
+        the ids of the letters. `rows` is a query for the rows, if there are any; `have_files` says
+        whether they name theirs, which are read in the order of their names.
+
+        A row of a later load may be newer, and one of the same load, unless it came from an earlier
+        file. Surely newer it is not: a replay may have loaded it.
         """
         from orchestration.connectors.arrow import pa
 
         texts = pa.array(keys.values(), pa.list_(pa.string()))
         connection.register("_keys", pa.table({"id": pa.array(keys, pa.string()), "key": texts}))
+        is_later_file = f'coalesce(letters.file > rows."{FILE_COLUMN}", false)'
         newer_row = (
-            f"OR EXISTS (SELECT 1 FROM ({rows}) AS rows WHERE {_same(columns)} "  # noqa: S608 - quoted
-            "AND rows._dlt_load_id > letters.source_load)"
+            f"EXISTS (SELECT 1 FROM ({rows}) AS rows WHERE {_same(columns)} AND "  # noqa: S608 - quoted
+            "(rows._dlt_load_id > letters.source_load OR rows._dlt_load_id = letters.source_load "
+            f"AND NOT {is_later_file if have_files else 'false'}))"
         )
         found = execute(
             connection,
-            "WITH known AS (SELECT id, coalesce(new.key, old.key) AS key, new.key IS NOT NULL AS asked, "  # noqa: S608 - quoted
-            f'file, "position", source_load FROM {self._quoted} AS old LEFT JOIN _keys AS new '
-            f"USING (id) WHERE job = ?), typed AS (SELECT *, {_typed(columns)} FROM known), "
-            f"letters AS (SELECT *, row_number() OVER (PARTITION BY {_numbered(columns)} "
+            'WITH known AS (SELECT id, coalesce(new.key, old.key) AS key, file, "position", source_load '  # noqa: S608 - quoted
+            f"FROM {self._quoted} AS old LEFT JOIN _keys AS new USING (id) "
+            f"WHERE job = ? AND NOT truncated), typed AS (SELECT *, {_typed(columns)} FROM known), "
+            "letters AS (SELECT *, row_number() OVER "
+            f"(PARTITION BY {_numbered(columns)} "
             'ORDER BY source_load DESC, file DESC, "position" DESC) AS age '
             f"FROM typed WHERE NOT ({' OR '.join(f'k{at} IS NULL' for at in _places(columns))})) "
-            f"SELECT id FROM letters WHERE asked AND (age > 1 {newer_row if rows else ''})",
+            f"SELECT id, age > 1, {newer_row if rows else 'false'} FROM letters",
             [self._job],
         )
         connection.unregister("_keys")
-        return frozenset(name for (name,) in found)
+        return Outdated(
+            by_letter=frozenset(name for name, by_letter, _ in found if by_letter),
+            by_row=frozenset(name for name, by_letter, by_row in found if by_row and not by_letter),
+        )
 
     def drop(self, connection: DuckDBPyConnection, wanted: LetterFilter) -> int:
         """Deletes the letters that fit, and says how many there were."""

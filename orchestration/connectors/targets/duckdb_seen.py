@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from orchestration.connectors.dead_letters import Gone
     from orchestration.domain.records import Dedup
 
+_COLUMNS = {"seq": "BIGINT", "key": "BLOB", "file": "VARCHAR", "seen_at": "BIGINT"}
+
 
 class DuckdbSeen:
     """A table of keys in the order in which they were committed. Each method works on the
@@ -54,7 +56,7 @@ class DuckdbSeen:
         if not self._exists(connection):
             execute(
                 connection,
-                f"CREATE TABLE {self._quoted} (seq BIGINT, key BLOB, file VARCHAR, seen_at BIGINT)",
+                f"CREATE TABLE {self._quoted} ({', '.join(map(' '.join, _COLUMNS.items()))})",
             )
         execute(
             connection,
@@ -72,8 +74,15 @@ class DuckdbSeen:
         )
 
     def forget(self, connection: DuckDBPyConnection) -> None:
-        """Forgets all keys."""
-        execute(connection, f"DROP TABLE IF EXISTS {self._quoted}")
+        """Forgets all keys. A table of that name that holds something else is somebody's data."""
+        columns = execute(
+            connection,
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            [self._schema, self._table],
+        )
+        if [name for (name,) in columns] == list(_COLUMNS):
+            execute(connection, f"DROP TABLE {self._quoted}")
 
     def _insert(
         self,

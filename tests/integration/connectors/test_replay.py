@@ -316,6 +316,12 @@ def test_a_letter_goes_when_its_record_comes_again_whatever_its_key_is_made_of(
     assert found == [(1, "a"), (2, "new"), (2, "other")]
 
 
+UNSURE = (
+    "a row with its key may be newer: replay the letter by its id to put it in the place of the row,"
+    " or drop it"
+)
+
+
 @pytest.fixture
 def decimals(workspace):
     """Writes a Parquet file whose key is a decimal and some bytes."""
@@ -356,16 +362,53 @@ def test_a_line_that_can_be_read_at_last_does_not_take_the_place_of_a_newer_row(
     workspace.run("csv", options)
     tried = workspace.run("csv", {**options, "quote": "'"}, replay=replay(dry_run=True))
     done = workspace.run("csv", {**options, "quote": "'"}, replay=replay())
-    assert (done.exit_code, done.stderr) == (0, "")
     for run in (tried, done):
-        assert run.one("metrics_complete")["records_outdated"] == 1
+        assert (run.exit_code, run.one("metrics_complete")["records_invalid"]) == (1, 1)
+    rows = [(1, "a"), (2, "new"), (3, '"only" one'), (4, "e")]
+    assert workspace.query("SELECT id, note FROM things ORDER BY id") == rows
+    [(letter, reason)] = workspace.letters("id, reason")
+    assert reason == UNSURE
+
+    workspace.run("csv", {**options, "quote": "'"}, replay=replay(id=letter))
+    rows[1] = (2, '"old" one')
+    assert workspace.query("SELECT id, note FROM things ORDER BY id") == rows
     assert workspace.letters() == []
-    assert workspace.query("SELECT id, note FROM things ORDER BY id") == [
-        (1, "a"),
-        (2, "new"),
-        (3, '"only" one'),
-        (4, "e"),
+
+
+def test_an_older_letter_that_was_replayed_first_does_not_hide_the_newest(
+    workspace, definition, replay
+):
+    options = {"path": "*.csv", "primary_key": "id", "columns": {"id": "bigint"}}
+    bad = definition(("size", "integer"), validation="warn")
+    workspace.write("a.csv", "id,size,note\n1,1,a\n2,x,old\n")
+    workspace.run("csv", options, schema=bad)
+    workspace.write("b.csv", 'id,size,note\n2,2,"new" one\n3,3,c\n')
+    workspace.run("csv", options, schema=bad)
+    assert workspace.letters("stage, file") == [("validate", "a.csv"), ("read", "b.csv")]
+
+    workspace.run("csv", options, schema=definition(), replay=replay())
+    done = workspace.run("csv", {**options, "quote": "'"}, schema=definition(), replay=replay())
+
+    assert done.exit_code == 1
+    assert [note for (note,) in workspace.query("SELECT note FROM things ORDER BY id")] == [
+        "a",
+        "old",
+        "c",
     ]
+    assert workspace.letters("file, reason") == [("b.csv", UNSURE)]
+
+
+@pytest.mark.parametrize("sizes", [("x", "7"), ("7", "x")], ids=["the row", "the letter"])
+def test_of_a_row_and_a_letter_of_one_run_the_one_of_the_later_file_is_the_newer(
+    workspace, definition, replay, sizes
+):
+    options = {"path": "*.csv", "primary_key": "id", "columns": {"id": "bigint"}}
+    schema = definition(("size", "integer"), validation="warn")
+    workspace.write("1-monday.csv", f"id,size,note\n2,{sizes[0]},OLD\n")
+    workspace.write("2-tuesday.csv", f"id,size,note\n2,{sizes[1]},NEW\n")
+    workspace.run("csv", options, schema=schema)
+    workspace.run("csv", options, schema=definition(), replay=replay())
+    assert [note for (note,) in workspace.query("SELECT note FROM things")] == ["NEW"]
 
 
 def test_of_letters_with_one_key_the_newest_becomes_the_row(workspace, bad, mended, replay):
@@ -382,7 +425,7 @@ def test_of_letters_with_one_key_the_newest_becomes_the_row(workspace, bad, mend
     assert found == [(1, "newest"), (9, None)]
 
 
-def test_a_source_that_brings_a_record_again_makes_its_letter_newer_than_the_row(
+def test_a_letter_that_came_with_a_row_of_its_file_goes_back_unless_it_is_named(
     workspace, bad, mended, replay
 ):
     options = {**JSONL, "primary_key": "id"}
@@ -392,7 +435,11 @@ def test_a_source_that_brings_a_record_again_makes_its_letter_newer_than_the_row
     workspace.write("data/a.jsonl", lines({"id": 1, "size": 1}, {"id": 1, "note": "bad"}))
     workspace.run("jsonl", options, schema=bad)
     assert workspace.letters("failures") == [(3,)]
-    assert workspace.run("jsonl", options, schema=mended, replay=replay()).exit_code == 0
+    assert workspace.run("jsonl", options, schema=mended, replay=replay()).exit_code == 1
+    [(letter, failures)] = workspace.letters("id, failures")
+    assert failures == 4
+    named = replay(id=letter)
+    assert workspace.run("jsonl", options, schema=mended, replay=named).exit_code == 0
     assert workspace.query("SELECT note FROM things ORDER BY id") == [("bad",), (None,)]
 
 
