@@ -12,6 +12,8 @@ from orchestration.cli.output import count
 from orchestration.cli.schedule.names import name_argument
 
 if TYPE_CHECKING:
+    from orchestration.defs.pauses import Pauses
+    from orchestration.defs.shared_values import Connect
     from orchestration.domain.schedule import Schedule
 
 
@@ -31,12 +33,11 @@ def command(names: tuple[str, ...]) -> None:
     from orchestration.cli.holds import find_connection
     from orchestration.cli.lookup import view_workspace
     from orchestration.cli.schedule.timetable import find_schedule
-    from orchestration.defs.pauses import Pauses
 
     workspace = view_workspace(runner_file())
     schedules = [find_schedule(workspace, name) for name in dict.fromkeys(names)]
     connect = find_connection(workspace, os.environ)
-    pauses = Pauses(connect) if connect else None
+    pauses = _open_pauses(connect) if connect else None
     paused = pauses.reasons(schedules) if pauses else {}
     for schedule in schedules:
         if pauses and schedule.name in paused:
@@ -44,6 +45,13 @@ def command(names: tuple[str, ...]) -> None:
             click.echo(_describe(schedule, schedule.max_consecutive_errors or 0))
         else:
             click.echo(f"`{schedule.name}` is not paused by failures")
+
+
+def _open_pauses(connect: Connect) -> Pauses:
+    """Dagster is imported only where there is an instance to ask."""
+    from orchestration.defs.pauses import Pauses
+
+    return Pauses(connect)
 
 
 def _describe(schedule: Schedule, most: int) -> str:

@@ -147,7 +147,8 @@ def tick_of(schedule, admit=lambda _: Admission()) -> Decision:
 
 
 def open_breaker(instance, jobs, tenant, *, minutes_ago) -> Ledger:
-    earlier = Ledger(lambda: instance, lambda: NOW - timedelta(minutes=minutes_ago))
+    then = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    earlier = Ledger(lambda: instance, lambda: then)
     for _ in range(POLICY.failures):
         earlier.record(jobs[tenant], Outcome.FAILED)
     return Ledger(lambda: instance)
