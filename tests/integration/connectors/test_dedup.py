@@ -4,6 +4,7 @@ import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pytest
 
 JSONL = {"path": "data/*.jsonl"}
@@ -93,6 +94,16 @@ def test_a_full_refresh_forgets_all(workspace):
     workspace.run("jsonl", JSONL, dedup=dedup("id"))
     workspace.run("jsonl", JSONL, dedup=dedup("id"), full_refresh=True)
     assert ids(workspace) == [1, 2]
+
+
+def test_without_dedup_a_table_with_the_name_of_its_keys_stays_if_it_is_something_else(workspace):
+    write(workspace, "a", 1, 2)
+    workspace.run("jsonl", JSONL, dedup=dedup("id"))
+    with duckdb.connect(str(workspace.root / "warehouse/acme.duckdb")) as database:
+        database.execute("CREATE OR REPLACE TABLE _seen_things AS SELECT 7 AS id")
+    write(workspace, "b", 3)
+    assert workspace.run("jsonl", JSONL).exit_code == 0
+    assert workspace.query("SELECT * FROM _seen_things") == [(7,)]
 
 
 def test_records_without_a_value_for_the_key_are_like_no_others(workspace):

@@ -90,6 +90,10 @@ def test_tenants_may_share_a_file(workspace):
             {"path": "all.duckdb", "dataset": "globex_dead_letters"},
             "`target.dataset`: names that end in `_dead_letters` are those of dead letters",
         ),
+        (
+            {"path": "all.duckdb", "table": "_seen_things"},
+            "`target.table`: names that begin with `_seen_` are those of the keys that `dedup` has seen",
+        ),
         ({"path": ":memory:"}, "`:memory:` is no database file"),
         ({"path": "md:things"}, "`md:things` is no database file"),
         ({}, "`target.path`: Field required"),
