@@ -111,7 +111,7 @@ def test_the_live_instance_is_compared_with_the_files(
     assert status == "error"
     assert re.search(r" has given no sign of life for \d+m", found)
     daemon.resume()
-    eventually(lambda: doctor() == (0, []), seconds=90)
+    eventually(lambda: doctor() == (0, []), seconds=180)
 
     table = workspace.run("doctor").out
     assert "\ndatabase       ok     the PostgreSQL database in DATABASE_URL answers" in table
