@@ -187,7 +187,7 @@ class System:
             is_new = acme.since is not None and acme.since.timestamp() not in self.opened
             return acme.since.timestamp() if acme.since and is_new else None
 
-        self.opened.append(wait_for(opened, seconds=180, what=what))
+        self.opened.append(wait_for(opened, seconds=400, what=what))
 
     def wait_until_closed(self) -> float:
         """When the breaker of acme closed, by the log of the run that did it."""
@@ -196,7 +196,7 @@ class System:
             found = self.notices() if self.breakers()[0].state is BreakerState.CLOSED else []
             return [n["timestamp"] for n in found if n["event_type"] == "breaker_closed"]
 
-        [at] = wait_for(closed, seconds=180, what="the end of the breaker")
+        [at] = wait_for(closed, seconds=400, what="the end of the breaker")
         return datetime.fromisoformat(at).timestamp()
 
     def is_paused(self) -> bool:
@@ -292,14 +292,14 @@ def play(system: System) -> Record:
         system.wait_until_open(what="a probe that fails")
         system.obstacle("acme").unlink()
         closed = system.wait_until_closed()
-        wait_for(system.is_paused, seconds=120, what="the pause of the schedule")
+        wait_for(system.is_paused, seconds=400, what="the pause of the schedule")
         paused = len(system.works(PAUSABLE))
         system.obstacle("flaky").unlink()
         resumed = resume(system)
         for job in ("acme/orders", "acme/refunds", PAUSABLE):
             wait_for(
                 lambda job=job: [w for w in system.works(job) if w.succeeded and w.at > closed],
-                seconds=120,
+                seconds=400,
                 what=f"a run of {job} when everything works",
             )
     return Record(
