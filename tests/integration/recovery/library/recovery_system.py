@@ -103,6 +103,7 @@ class System:
     _up: subprocess.Popen[bytes] | None = None
     _instance: dg.DagsterInstance | None = None
     _starts: int = 0
+    _ready: float = 0.0
     _edits: int = 0
 
     def __post_init__(self) -> None:
@@ -149,6 +150,7 @@ class System:
                 stderr=log,
             )
         wait_for(lambda: " ready " in self._output.read_text(), seconds=180, what="`up`")
+        self._ready = self._ready or time.time()
 
     def stop(self) -> None:
         """Stop it as a person does."""
@@ -194,18 +196,12 @@ class System:
         """
         wait_for(lambda: self._is_quiet(until), seconds=QUIET_SECONDS, what="the end of all runs")
 
-    def log(self, since: float) -> Log:
-        """What the instance has done since the first tick after that moment."""
+    def log(self) -> Log:
+        """What the instance has done since the first tick that every schedule was ready for."""
         workspace = self._workspace()
         now = time.time()
-        start, end = ((since + LOOK_SECONDS) // 60 + 1) * 60, now // 60 * 60
-        ticks = {
-            schedule.name: tuple(
-                tick.timestamp()
-                for tick in schedule_ticks(schedule, start=_utc(start), end=_utc(end + 300))
-            )
-            for schedule in workspace.schedules
-        }
+        start, end = ((self._ready + LOOK_SECONDS) // 60 + 1) * 60, now // 60 * 60
+        ticks = _ticks(workspace, start, end + 300)
         runs = [run for run in self._runs() if start <= run.tick < end]
         ids = {run.run_id for run in runs}
         works = [work for work in self._works() if work.run_id in ids]
@@ -322,11 +318,21 @@ class System:
         psutil.wait_procs(everyone, timeout=10)
 
     def _is_quiet(self, until: float) -> bool:
-        """Whether all runs for ticks up to then have ended, and none is about to be repeated."""
+        """Whether all runs for ticks up to then have ended, and none is about to come or to be
+        repeated.
+        """
         time.sleep(_LOOK_SECONDS)
         runs = [run for run in self._instance.get_runs(limit=_LATEST_RUNS) if _tick(run) <= until]
+        if self._just_due(until) - {(_schedule(run), _tick(run)) for run in runs}:
+            return False
         repeated = {run.parent_run_id for run in runs}
         return all(run.is_finished and _is_settled(run, repeated) for run in runs)
+
+    def _just_due(self, until: float) -> set[tuple[str, float]]:
+        """The ticks of the minute before, of which none has been overtaken by the next one yet."""
+        start = max(until - 60, time.time() - 60, self._ready + LOOK_SECONDS)
+        due = _ticks(self._workspace(), start, until)
+        return {(name, tick) for name, ticks in due.items() for tick in ticks}
 
     def _runs(self) -> list[Run]:
         return [_read_run(record) for record in self._instance.get_run_records()]
@@ -352,6 +358,20 @@ def _is_settled(run: dg.DagsterRun, repeated: set[str | None]) -> bool:
     return not failed or run.run_id in repeated or run.tags.get("dagster/will_retry") == "false"
 
 
+def _ticks(workspace: Workspace, start: float, end: float) -> dict[str, tuple[float, ...]]:
+    """Those of each schedule."""
+    return {
+        schedule.name: tuple(
+            tick.timestamp() for tick in schedule_ticks(schedule, start=_utc(start), end=_utc(end))
+        )
+        for schedule in workspace.schedules
+    }
+
+
+def _schedule(run: dg.DagsterRun) -> str:
+    return run.tags["orchestration/schedule"]
+
+
 def _tick(run: dg.DagsterRun) -> float:
     return datetime.fromisoformat(run.tags["orchestration/scheduled_at"]).timestamp()
 
@@ -361,7 +381,7 @@ def _read_run(record: dg.RunRecord) -> Run:
     return Run(
         run_id=run.run_id,
         root=run.root_run_id or run.run_id,
-        schedule=run.tags["orchestration/schedule"],
+        schedule=_schedule(run),
         tick=_tick(run),
         tenant=run.tags.get("tenant", ""),
         status=run.status.value,
@@ -380,7 +400,6 @@ def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kil
     try:
         system.write()
         system.start()
-        since = time.time()
         for moment, victim in kills:
             done.append(system.kill_at(moment, victim))
         # The next tick is waited for, and a look at what has failed; those before it are judged.
@@ -388,7 +407,7 @@ def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kil
         time.sleep(max(0.0, end - time.time()))
         with suppress(LateError):
             system.wait_until_quiet(end)
-        log = system.log(since)
+        log = system.log()
         return done, log
     finally:
         system.stop()
