@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from orchestration.domain.events import JsonValue
 from orchestration.domain.stamps import parse_stamp
@@ -13,13 +13,17 @@ from orchestration.domain.stamps import parse_stamp
 if TYPE_CHECKING:
     from orchestration.domain.retry import RetryBudget
 
+KEPT_AT_LEAST: Final = 200
+_KEPT_FOR_AT_LEAST: Final = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpentRetries:
     """The instants of those that any of the budgets may still count, in order.
 
     Jobs may have different budgets: each counts the retries of all of them against its own limit.
-    So as many are kept as the largest budget that has asked allows, for as long as the longest.
+    So as many are kept as the largest budget that has asked allows, for as long as the longest. A
+    larger one may ask later: the last 200 of a day are kept in any case.
     """
 
     at: tuple[datetime, ...] = ()
@@ -31,8 +35,10 @@ class SpentRetries:
         if not budget.allows(self.at, now):
             return None
         most, longest = max(self.most, budget.retries), max(self.longest, budget.per)
-        stamps = sorted((*(at for at in self.at if now - at < longest), now))
-        return SpentRetries(at=tuple(stamps[-most:]), most=most, longest=longest)
+        kept_for = max(longest, _KEPT_FOR_AT_LEAST)
+        stamps = sorted((*(at for at in self.at if now - at < kept_for), now))
+        kept = tuple(stamps[-max(most, KEPT_AT_LEAST) :])
+        return SpentRetries(at=kept, most=most, longest=longest)
 
     def to_json(self) -> dict[str, JsonValue]:
         """The value that `from_json` reads."""

@@ -28,7 +28,7 @@ def test_no_more_than_the_budget_are_spent_in_its_time():
 
     assert spent.spend(TWO_AN_HOUR, at(59.99)) is None
     assert spent.spend(TWO_AN_HOUR, at(60)) == SpentRetries(
-        at=(at(30), at(60)), most=2, longest=timedelta(hours=1)
+        at=(at(0), at(30), at(60)), most=2, longest=timedelta(hours=1)
     )
 
 
@@ -51,7 +51,23 @@ def test_a_short_budget_does_not_forget_what_a_longer_one_counts():
 def test_what_no_budget_counts_any_more_is_dropped():
     spent = spend(TWO_AN_HOUR, *range(0, 10_000, 40))
 
-    assert spent == SpentRetries(at=(at(9920), at(9960)), most=2, longest=timedelta(hours=1))
+    assert spent.at == tuple(map(at, range(8560, 10_000, 40)))
+
+
+def test_no_more_are_kept_than_the_largest_budget_allows_or_two_hundred():
+    many = RetryBudget(retries=300, per=timedelta(hours=1))
+    few = spend(RetryBudget(retries=2, per=timedelta(minutes=1)), *range(0, 1000, 2))
+    spent = spend(many, *(1100 + n / 100 for n in range(300)), before=few)
+
+    assert few.at == tuple(map(at, range(600, 1000, 2)))
+    assert len(spent.at) == 300
+    assert spent.spend(many, at(1104)) is None
+
+
+def test_a_longer_budget_counts_what_was_spent_before_it_asked():
+    spent = spend(TWO_AN_HOUR, 0, 61, 122)
+
+    assert spent.spend(THREE_A_DAY, at(180)) is None
 
 
 def test_it_is_read_as_it_was_written():
