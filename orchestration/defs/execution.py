@@ -115,7 +115,8 @@ class JobExecution:
 
         def judge(result: AttemptResult) -> RetryDecision:
             decision = turn.chain.decide(result, elapsed=turn.elapsed)
-            return consult(ledger, self.job, decision, partial(_log_change, context))
+            log = partial(_log_change, context)
+            return consult(ledger, self.job, result.started_at, decision, log)
 
         begin = partial(
             run_attempt,

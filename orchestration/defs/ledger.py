@@ -74,9 +74,15 @@ class Ledger:
         self._clock = clock
 
     def record(
-        self, job: Job, outcome: Outcome, disposition: Disposition | None = None
+        self,
+        job: Job,
+        outcome: Outcome,
+        disposition: Disposition | None = None,
+        *,
+        began: datetime | None = None,
     ) -> LogRecord | None:
-        """Count an attempt that has ended; what to log where that opens or closes the breaker.
+        """Count an attempt that has ended, and `began` just before if nothing is said of that; what to
+        log where that opens or closes the breaker.
 
         Comes before `claim_retry` after the same attempt, which asks a breaker that knows of it.
         """
@@ -86,7 +92,7 @@ class Ledger:
         if outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             now = self._clock()
             before, after = self._values.update(
-                key, Breaker, lambda b: b.record_failure(policy, now)
+                key, Breaker, lambda b: b.record_failure(policy, now, began)
             )
             if after is not None and after.opened != before.opened:
                 return breaker_opened(job.tenant, job.connector, after.explain(policy, now))

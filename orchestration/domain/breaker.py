@@ -84,18 +84,21 @@ class Breaker:
         probe = self._live_probe(policy, now)
         return (probe.since if probe else self.opened) + policy.open_for
 
-    def record_failure(self, policy: BreakerPolicy, now: datetime) -> Breaker:
-        """After an attempt that failed at `now`.
+    def record_failure(
+        self, policy: BreakerPolicy, now: datetime, began: datetime | None = None
+    ) -> Breaker:
+        """After an attempt that failed at `now`, and `began` just before if nothing is said of that.
 
         One that fails while it is open changes nothing about when it is probed. Whatever fails while
-        it is half-open opens it again.
+        it is half-open opens it again, unless it began before the breaker opened: that says nothing
+        of the source as it is now.
         """
         stamps = sorted((*self._counted(policy, now), now))
         failures = tuple(stamps[-policy.failures :])
         opens = {
             BreakerState.CLOSED: len(failures) == policy.failures,
             BreakerState.OPEN: False,
-            BreakerState.HALF_OPEN: True,
+            BreakerState.HALF_OPEN: began is None or self.opened is None or began >= self.opened,
         }[self.state(policy, now)]
         if opens:
             return Breaker(failures=failures, opened=now)

@@ -20,6 +20,7 @@ from orchestration.runner.attempt import run_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from orchestration.domain.chain import Chain
     from orchestration.domain.events import ConnectorEvent
@@ -54,7 +55,12 @@ class Ledger(Protocol):
     """What all jobs of a tenant with one connector share: retry budgets and breakers."""
 
     def record(
-        self, job: Job, outcome: Outcome, disposition: Disposition | None = None
+        self,
+        job: Job,
+        outcome: Outcome,
+        disposition: Disposition | None = None,
+        *,
+        began: datetime | None = None,
     ) -> LogRecord | None:
         """Count an attempt that has ended; what to log where that changes something."""
         ...
@@ -91,7 +97,8 @@ def run_with_retries(
 
     def judge(result: AttemptResult) -> RetryDecision:
         elapsed = timedelta(seconds=clock() - started)
-        return consult(ledger, job, chain.decide(result, elapsed=elapsed), on_log)
+        decision = chain.decide(result, elapsed=elapsed)
+        return consult(ledger, job, result.started_at, decision, on_log)
 
     while True:
         attempt += 1
@@ -131,18 +138,20 @@ def run_judged(
 def consult(
     ledger: Ledger | None,
     job: Job,
+    began: datetime,
     decision: RetryDecision,
     on_log: Callable[[LogRecord], None],
 ) -> RetryDecision:
-    """What becomes of the decision about an attempt when the ledger has been told how that ended,
-    and been asked for the retry, if one is wanted. Call it once for each attempt.
+    """What becomes of the decision about an attempt that `began` then, when the ledger has been told
+    how it ended, and been asked for the retry, if one is wanted. Call it once for each attempt.
 
     One that is not within reach changes nothing about how the attempt ended, and grants no retry.
     """
     if ledger is None:
         return decision
     try:
-        if record := ledger.record(job, decision.outcome, decision.disposition):
+        record = ledger.record(job, decision.outcome, decision.disposition, began=began)
+        if record:
             on_log(record)
         refusal = ledger.claim_retry(job) if decision.retry else None
     except LedgerUnavailableError as error:

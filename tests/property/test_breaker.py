@@ -35,10 +35,11 @@ class BreakerMachine(RuleBasedStateMachine):
     def time_passes(self, wait):
         self.now += wait
 
-    @rule()
-    def an_attempt_fails(self):
-        was_half_open = self._is_half_open()
-        self.breaker = self.breaker.record_failure(self.policy, self.now)
+    @rule(lasted=SECONDS)
+    def an_attempt_fails(self, lasted):
+        began = self.now - lasted
+        was_half_open = self._is_half_open() and began >= self.opened
+        self.breaker = self.breaker.record_failure(self.policy, self.now, began)
         self.failures.append(self.now)
         recent = [at for at in self.failures if self.now - at <= self.policy.within]
         opens = self.opened is None and len(recent) >= self.policy.failures

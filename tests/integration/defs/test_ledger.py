@@ -210,6 +210,23 @@ def test_a_probe_that_fails_opens_it_again_and_its_retry_is_refused(ledger, cloc
     ]
 
 
+def test_a_run_of_before_it_opened_that_fails_late_does_not_stand_for_the_probe(ledger, clock):
+    job = make_job()
+    began = clock.now
+    clock.forward(1)
+    for _ in range(POLICY.failures):
+        ledger.record(job, Outcome.FAILED)
+    opened = clock.now
+    clock.forward(15)
+
+    assert ledger.record(job, Outcome.FAILED, began=began) is None
+
+    [row] = ledger.breakers([job])
+    assert (row.state, row.since) == (BreakerState.HALF_OPEN, opened)
+    assert ledger.admit(job, "hourly 12:15").is_probe
+    assert ledger.record(job, Outcome.FAILED, began=clock.now) is not None
+
+
 @pytest.mark.parametrize(
     ("outcome", "disposition"),
     [

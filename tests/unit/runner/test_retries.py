@@ -35,6 +35,9 @@ JOB = Job(
 )
 
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @dataclass
 class World:
     """Attempts that end as told, and a clock that notes how long one slept."""
@@ -63,13 +66,13 @@ class World:
         self.specs.append(spec)
         on_output(Stream.STDOUT, f"attempt {attempt}")
         on_event(ConnectorEvent(event_type="metrics_api", fields={"attempt": attempt}))
-        code = self.codes.pop(0)
+        code, began = self.codes.pop(0), START + timedelta(seconds=self.now)
         self.now += 1
         outcomes = {0: Outcome.SUCCEEDED, 1: Outcome.PARTIAL}
         result = AttemptResult(
             outcome=outcomes.get(code, Outcome.FAILED),
             attempt=attempt,
-            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            started_at=began,
             duration=timedelta(seconds=1),
             exit_code=code,
         )
@@ -274,8 +277,10 @@ class FakeLedger:
 
     retries: int
     calls: list[tuple[str, ...]] = field(default_factory=list)
+    begins: list[datetime] = field(default_factory=list)
 
-    def record(self, job, outcome, disposition=None):
+    def record(self, job, outcome, disposition=None, *, began):
+        self.begins.append(began)
         self.calls.append(("record", job.id, outcome.value, disposition and disposition.value))
         return LogRecord(event_type="noted", fields={"job": job.id})
 
@@ -299,6 +304,7 @@ def test_the_ledger_is_told_of_each_attempt_before_it_is_asked_for_a_retry(tenan
         ("record", job_id, "failed", "transient"),
         ("claim_retry", job_id),
     ]
+    assert ledger.begins == [START, START + timedelta(seconds=11)]
     assert (result.attempt, world.slept) == (2, [10.0])
     [end] = world.told("job_finished")
     assert (end["rule"], end["reason"], end["disposition"]) == ("budget", "used up", "transient")
@@ -319,7 +325,7 @@ def test_the_ledger_is_not_asked_for_retries_that_nobody_wants():
 class LostLedger:
     """A ledger whose database has gone away."""
 
-    def record(self, _job, _outcome, _disposition=None):
+    def record(self, _job, _outcome, _disposition=None, **_more):
         raise LedgerUnavailableError("the database is away", help="")
 
     def claim_retry(self, job):
