@@ -4,6 +4,7 @@ With RECOVERY_MATRIX=full each process is killed at each moment, and the table i
 is written anew; else a choice of them is, in which every process and every moment occurs.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,7 @@ from recovery_system import Kill, System, run_lane
 FULL = os.environ.get("RECOVERY_MATRIX") == "full"
 LANES = {storage: all_lanes() if FULL else CHOSEN[storage] for storage in STORAGES}
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "recovery.md"
-AT_ONCE = 5 if FULL else 6
+AT_ONCE = 5
 _SECONDS_TO_NOTICE = 5
 
 
@@ -89,10 +90,9 @@ def _judge(storage, lane, future: Future) -> Iterator[tuple[tuple[str, str, str]
     kills, log = future.result()
     left = check(log)
     assert sum(map(len, log.ticks.values())) >= len(kills)
-    for kill in kills:
-        is_last = kill is kills[-1]
-        until = kill.settled + _SECONDS_TO_NOTICE
-        own = tuple(violation for violation in left if is_last or violation.at <= until)
+    for kill, following in zip_longest(kills, kills[1:]):
+        until = min(kill.settled + _SECONDS_TO_NOTICE, following.at) if following else math.inf
+        own = tuple(violation for violation in left if violation.at <= until)
         left = [violation for violation in left if violation not in own]
         yield (storage, kill.moment, kill.victim), Result(kill=kill, violations=own)
 

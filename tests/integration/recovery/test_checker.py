@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from recovery_checker import Log, Outage, Run, Work, check
+from recovery_checker import Log, Look, Outage, Run, Work, check
 
 SCHEDULES = {"acme_minute": "acme", "globex_minute": "globex", "initech_minute": "initech"}
 TICKS = (60.0, 120.0, 180.0)
@@ -94,6 +94,25 @@ def test_other_missed_ticks_are_lost(schedule, outage):
     assert kinds(log) == [("lost", 60.0)]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "looked", "end", "found"),
+    [
+        ("acme_minute", 60.0, 121.0, []),
+        ("acme_minute", 60.0, 116.0, []),  # what comes after its end is not known
+        ("acme_minute", 60.0, 114.0, [("lost", 120.0)]),
+        ("acme_minute", 120.0, 121.0, [("lost", 120.0)]),
+        ("globex_minute", 60.0, 121.0, [("lost", 120.0)]),
+    ],
+)
+def test_a_minute_at_which_the_scheduler_is_still_busy_with_a_schedule_passes_by(
+    schedule, looked, end, found
+):
+    log = without(run(schedule, 120.0))
+    looks = {schedule: [Look(tick=looked, end=end)], "initech_minute": [Look(tick=60.0, end=999.0)]}
+
+    assert kinds(replace(log, looks=looks)) == found
+
+
 def test_a_tick_with_two_runs_is_doubled():
     second = replace(VICTIM, run_id="second", root="second", started=150.0)
     log = adding(GOOD, second, works=(work(second),))
@@ -117,7 +136,8 @@ def test_a_command_that_ended_and_ran_again_is_repeated():
     again = run("globex_minute", 120.0, again=True)
     log = adding(GOOD, again, works=(work(again),))
 
-    assert kinds(log) == [("repeated", 120.0)]
+    assert again.started is not None
+    assert kinds(log) == [("repeated", again.started)]
 
 
 @pytest.mark.parametrize("status", ["FAILURE", "CANCELED", "STARTED"])

@@ -13,8 +13,9 @@ def test_every_tick_has_run_once_within_its_tenants_limit(outcome):
     assert [found for found in outcome.violations if found.kind not in allowed] == []
 
 
-def test_each_moment_and_each_process_is_chosen_on_both_storages():
-    for lanes in CHOSEN.values():
-        pairs = [pair for lane in lanes for pair in lane]
-        assert {moment for moment, _ in pairs} == set(MOMENTS)
+def test_each_moment_is_chosen_and_each_process_on_both_storages():
+    chosen = {s: [pair for lane in lanes for pair in lane] for s, lanes in CHOSEN.items()}
+
+    assert {moment for pairs in chosen.values() for moment, _ in pairs} == set(MOMENTS)
+    for pairs in chosen.values():
         assert {victim for _, victim in pairs} == set(VICTIMS)

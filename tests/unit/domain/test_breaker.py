@@ -86,9 +86,7 @@ def test_a_failure_while_it_is_half_open_opens_it_again(breaker):
 
 @pytest.mark.parametrize("breaker", [OPEN, PROBED])
 @pytest.mark.parametrize(("began", "opens"), [(1.99, False), (2, True), (16, True), (17.5, True)])
-def test_what_began_before_it_opened_says_nothing_of_the_source_as_it_is_now(
-    breaker, began, opens
-):
+def test_what_began_before_it_opened_says_nothing_of_the_source_as_it_is_now(breaker, began, opens):
     after = breaker.record_failure(POLICY, at(18), at(began))
 
     assert after.failures == (at(1), at(2), at(18))

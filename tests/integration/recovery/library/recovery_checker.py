@@ -6,7 +6,7 @@ were. Pure; times are in seconds since 1970, as the processes and the instance h
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 PATIENCE_SECONDS = 60
@@ -15,6 +15,8 @@ UNDECIDED_SECONDS = 30
 """A tick may take so long from its instant to its run; one that is younger when something is killed
 may be lost with it.
 """
+AFTER_A_LOOK_SECONDS = 5
+"""So long after a look at a schedule has told its end it may still keep the next one from beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,22 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The scheduler has decided about a tick, from its instant until `end`. A full minute at which it
+    still does passes by: it looks at the schedule again at the next one.
+    """
+
+    tick: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What happened until `end`.
 
     `ticks` are the instants that each schedule had, ascending, and those to come; only those before
     `until` are judged. `latest` names the schedules of which only the newest of several missed
-    ticks has to run.
+    ticks has to run. `looks` are those at each schedule.
     """
 
     ticks: Mapping[str, Sequence[float]]
@@ -71,6 +83,7 @@ class Log:
     outages: Sequence[Outage]
     until: float
     end: float
+    looks: Mapping[str, Sequence[Look]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +104,7 @@ def check(log: Log) -> list[Violation]:
 
 
 def _ticks(log: Log) -> Iterator[Violation]:
-    done = {work.run_id for work in log.works if work.done}
+    done = {work.run_id: work.start for work in log.works if work.done}
     for schedule, ticks in log.ticks.items():
         own = [run for run in log.runs if run.schedule == schedule]
         for tick, following in pairwise(ticks):
@@ -101,7 +114,10 @@ def _ticks(log: Log) -> Iterator[Violation]:
             what = f"the tick of {schedule} at {tick:.0f}"
             roots = {run.root for run in runs}
             if not runs:
-                if schedule not in log.latest or not _is_overtaken(tick, following, log.outages):
+                if schedule not in log.latest or not (
+                    _is_overtaken(tick, following, log.outages)
+                    or _is_passed_by(tick, log.looks.get(schedule, ()))
+                ):
                     yield Violation(kind="lost", at=tick, text=f"{what} has no run")
                 continue
             if len(roots) > 1:
@@ -114,7 +130,8 @@ def _ticks(log: Log) -> Iterator[Violation]:
             times = sum(run.run_id in done for run in runs)
             if times > len(roots):
                 text = f"{what} was run {times} times to the end of its command"
-                yield Violation(kind="repeated", at=tick, text=text)
+                again = sorted(done[run.run_id] for run in runs if run.run_id in done)[1]
+                yield Violation(kind="repeated", at=again, text=text)
 
 
 def _is_overtaken(tick: float, following: float, outages: Sequence[Outage]) -> bool:
@@ -123,6 +140,11 @@ def _is_overtaken(tick: float, following: float, outages: Sequence[Outage]) -> b
         outage.start - UNDECIDED_SECONDS <= tick and following <= outage.looked
         for outage in outages
     )
+
+
+def _is_passed_by(tick: float, looks: Sequence[Look]) -> bool:
+    """Whether the look at an earlier tick of the schedule was not over yet."""
+    return any(look.tick < tick < look.end + AFTER_A_LOOK_SECONDS for look in looks)
 
 
 def _unexpected(log: Log) -> Iterator[Violation]:

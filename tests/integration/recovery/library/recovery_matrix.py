@@ -37,12 +37,6 @@ CHOSEN: Mapping[str, Sequence[Sequence[Pair]]] = {
             ("before success", "run server"),
         ),
         (
-            ("evaluation begun", "code server"),
-            ("run queued", "daemon"),
-            ("worker forked", "worker"),
-            ("success recorded", "everything"),
-        ),
-        (
             ("evaluation answered", "daemon"),
             ("connector ended", "run server"),
             ("run dequeued", "web server"),
@@ -51,26 +45,20 @@ CHOSEN: Mapping[str, Sequence[Sequence[Pair]]] = {
     ),
     "PostgreSQL": (
         (
-            ("tick recorded", "daemon"),
+            ("evaluation begun", "daemon"),
             ("run created", "everything"),
             ("connector running", "run server"),
             ("success recorded", "worker"),
         ),
         (
-            ("evaluation begun", "daemon"),
-            ("run dequeued", "daemon"),
-            ("worker forked", "run server"),
-            ("before success", "everything"),
-        ),
-        (
             ("evaluation answered", "code server"),
             ("run queued", "web server"),
-            ("connector ended", "worker"),
+            ("worker forked", "worker"),
             ("reload", "everything"),
         ),
     ),
 }
-"""The kills of each `orchestrate up`: every moment and every process on either storage."""
+"""The kills of each `orchestrate up`: every moment, and every process on either storage."""
 _LANES = 7
 TABLE_BEGIN, TABLE_END = "<!-- table: make recovery -->\n", "<!-- end of table -->"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 import psutil
-from recovery_checker import Log, Outage, Run, Work
+from recovery_checker import Log, Look, Outage, Run, Work
 
 from orchestration.cli.dev.home import find_home
 from orchestration.config import EMPTY_CATALOG, load_workspace
@@ -26,7 +26,8 @@ from orchestration.domain.workspace import Workspace
 LIBRARY = Path(__file__).parent
 ORCHESTRATE = Path(sys.executable).with_name("orchestrate")
 TENANTS = ("acme", "globex", "initech")
-LATEST = frozenset({"acme_minute", "initech_minute"})
+EVERY_MINUTE = frozenset({"acme_minute", "globex_minute", "initech_minute"})
+LATEST = EVERY_MINUTE - {"globex_minute"}
 RUNNER = """\
 runner:
 {storage}  tenants: {{acme: {{}}, globex: {{}}, initech: {{}}}}
@@ -188,6 +189,20 @@ class System:
             self.wait_until_quiet(back)
         return Kill(moment=moment, victim=victim, at=at, back=back, settled=time.time())
 
+    def wait_until_looked(self, tick: float) -> None:
+        """Wait until each schedule of every minute has a run for that full minute, or a later one:
+        nothing comes for an earlier one any more.
+
+        Raises:
+            LateError: one has not.
+        """
+
+        def has_looked() -> bool:
+            runs = self._instance.get_runs(limit=_LATEST_RUNS)
+            return {_schedule(run) for run in runs if _tick(run) >= tick} >= EVERY_MINUTE
+
+        wait_for(has_looked, seconds=QUIET_SECONDS, what="the runs of the last full minute")
+
     def wait_until_quiet(self, until: float) -> None:
         """Wait until all runs for ticks up to then have ended.
 
@@ -213,6 +228,7 @@ class System:
             outages=self.outages,
             until=end,
             end=now,
+            looks=self._looks(),
         )
 
     def tail(self) -> str:
@@ -337,6 +353,18 @@ class System:
     def _runs(self) -> list[Run]:
         return [_read_run(record) for record in self._instance.get_run_records()]
 
+    def _looks(self) -> dict[str, list[Look]]:
+        """Those at each schedule that have an end."""
+        found = {}
+        for state in self._instance.all_instigator_state():
+            ticks = self._instance.get_ticks(state.instigator_origin_id, state.selector_id)
+            found[state.instigator_name] = [
+                Look(tick=tick.timestamp, end=tick.end_timestamp)
+                for tick in ticks
+                if tick.end_timestamp is not None
+            ]
+        return found
+
     def _works(self) -> Iterator[Work]:
         stamps: dict[tuple[str, ...], list[tuple[str, float]]] = {}
         for line in self._record.read_text().splitlines():
@@ -402,10 +430,11 @@ def run_lane(system: System, kills: Sequence[tuple[str, str]]) -> tuple[list[Kil
         system.start()
         for moment, victim in kills:
             done.append(system.kill_at(moment, victim))
-        # The next tick is waited for, and a look at what has failed; those before it are judged.
+        # The next tick is run, and what has failed is looked at; those before it are judged.
         end = max(time.time() // 60 * 60 + 60, *(outage.looked for outage in system.outages))
         time.sleep(max(0.0, end - time.time()))
-        with suppress(LateError):
+        with suppress(LateError):  # the checker will say what is the matter
+            system.wait_until_looked(end // 60 * 60)
             system.wait_until_quiet(end)
         log = system.log()
         return done, log
